@@ -1,0 +1,124 @@
+//! Headers printed by a command of the user's: run once, kept, and run again when the server refuses them.
+
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use http::HeaderMap;
+use tokio::process::Command;
+
+use super::{Credentials, Recovery};
+use crate::error::Failure;
+use crate::net::headers;
+
+/// The longest that the command may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+type Run = Shared<BoxFuture<'static, Result<Credentials, Failure>>>;
+
+/// A shell command whose stdout lines are headers.
+#[derive(Debug)]
+pub struct HeaderCommand {
+    command: String,
+    /// The current run, in progress or done; all requests share it.
+    run: Mutex<(u64, Option<Run>)>,
+}
+
+impl HeaderCommand {
+    /// A command for the platform's shell.
+    pub const fn new(command: String) -> Self {
+        Self {
+            command,
+            run: Mutex::new((0, None)),
+        }
+    }
+
+    /// The headers of the latest run; the first call starts it.
+    pub(super) async fn credentials(&self) -> Result<Credentials, Failure> {
+        let run = {
+            let mut state = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+            let generation = state.0;
+            state
+                .1
+                .get_or_insert_with(|| start(self.command.clone(), generation))
+                .clone()
+        };
+        let result = run.await;
+        if result.is_err() {
+            // The next request tries again.
+            self.renew(None);
+        }
+        result
+    }
+
+    /// Runs the command again, unless that has happened since.
+    pub(super) async fn recover(&self, refused: u64) -> Result<Recovery, Failure> {
+        self.renew(Some(refused));
+        self.credentials().await.map(|_| Recovery::Renewed)
+    }
+
+    fn renew(&self, refused: Option<u64>) {
+        let mut state = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.is_none_or(|refused| refused == state.0) {
+            *state = (state.0 + 1, None);
+        }
+    }
+}
+
+fn start(command: String, generation: u64) -> Run {
+    async move {
+        let headers = run(&command).await.map_err(Failure::Credentials)?;
+        Ok(Credentials {
+            headers,
+            generation,
+        })
+    }
+    .boxed()
+    .shared()
+}
+
+async fn run(command: &str) -> Result<HeaderMap, String> {
+    let (shell, flag) = if cfg!(windows) {
+        ("cmd", "/C")
+    } else {
+        ("sh", "-c")
+    };
+    let child = Command::new(shell)
+        .args([flag, command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|wrong| format!("cannot run the --header-command: {wrong}"))?;
+    let output = tokio::time::timeout(LIMIT, child.wait_with_output())
+        .await
+        .map_err(|_| {
+            format!(
+                "the --header-command took longer than {} s",
+                LIMIT.as_secs()
+            )
+        })?
+        .map_err(|wrong| format!("cannot read the --header-command: {wrong}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: String = said
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect();
+        return Err(format!(
+            "the --header-command failed ({}): {said}",
+            output.status
+        ));
+    }
+    let text = String::from_utf8(output.stdout)
+        .map_err(|_| "the --header-command printed no UTF-8".to_owned())?;
+    // What a command prints is meant as it stands, `${` included.
+    let verbatim = |name: &str| Some(format!("${{{name}}}"));
+    headers::parse("--header-command", text.lines(), verbatim).map_err(|wrong| wrong.message)
+}

@@ -1,0 +1,298 @@
+//! What all tasks of the bridge share, and the way of a message from the server to the client.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Options;
+use super::filter::Filter;
+use super::inflight::{Entry, Inflight};
+use super::link::{self, Link, Remote};
+use crate::error::Failure;
+use crate::jsonrpc::{Id, Kind, Message, reply};
+use crate::queue::Sender;
+use crate::transport::Outgoing;
+
+/// Server messages held back until the client has finished its handshake.
+const HELD: usize = 1024;
+
+/// The longest that a message to which there is no answer may take.
+const POST_LIMIT: Duration = Duration::from_secs(60);
+
+/// The longest that a request of the bridge's own may take.
+const OWN_LIMIT: Duration = Duration::from_secs(60);
+
+/// Shared by all tasks.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub options: Options,
+    pub link: Arc<Link>,
+    pub inflight: Inflight,
+    pub filter: Filter,
+    out: Sender<Message>,
+    client: Mutex<Client>,
+}
+
+/// What is known of the client.
+#[derive(Debug, Default)]
+struct Client {
+    /// Server messages that wait for `notifications/initialized`; `None` when nothing has to.
+    held: Option<VecDeque<Message>>,
+    /// Server requests that wait for the client's answer.
+    asked: HashMap<Id, Message>,
+    /// Nobody can answer the server any more.
+    gone: bool,
+}
+
+impl Core {
+    pub fn new(options: Options, remote: Remote, out: Sender<Message>) -> Self {
+        Self {
+            filter: Filter::new(&options.filter),
+            link: Arc::new(Link::new(remote)),
+            inflight: Inflight::default(),
+            client: Mutex::default(),
+            options,
+            out,
+        }
+    }
+
+    fn client(&self) -> MutexGuard<'_, Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes to the client. If it is gone there is nobody to tell.
+    pub async fn to_client(&self, message: Message) {
+        let _ = self.out.send(message).await;
+    }
+
+    /// Waits until the client no longer reads.
+    pub async fn client_gone(&self) {
+        self.out.abandoned().await;
+    }
+
+    /// A message from the server that is no answer to the request whose reply it came in.
+    pub async fn from_server(self: &Arc<Self>, message: Message) {
+        match message.kind() {
+            Kind::Result | Kind::Error => {
+                let entry = message.id().and_then(|id| self.inflight.take(id));
+                match entry {
+                    // The answer came on another stream; the request's own has nothing more to give.
+                    Some(entry) => {
+                        if let Some(task) = &entry.task {
+                            task.abort();
+                        }
+                        self.complete(entry, message).await;
+                    }
+                    None => {
+                        tracing::debug!(id = ?message.id(), "dropped an answer that nobody waits for")
+                    }
+                }
+            }
+            Kind::Request => self.ask_client(message).await,
+            Kind::Notification => {
+                if message.method() == "notifications/tools/list_changed" {
+                    self.filter.forget();
+                }
+                let passes = message.method() == "notifications/message";
+                if let Some(message) = self.hold(message, passes) {
+                    self.to_client(message).await;
+                }
+            }
+        }
+    }
+
+    async fn ask_client(self: &Arc<Self>, request: Message) {
+        let Some(id) = request.id().cloned() else {
+            return;
+        };
+        let gone = {
+            let mut client = self.client();
+            if !client.gone {
+                client.asked.insert(id.clone(), request.clone());
+            }
+            client.gone
+        };
+        if gone {
+            self.post(decline(&id, request.method()));
+            return;
+        }
+        let passes = request.method() == "ping";
+        if let Some(request) = self.hold(request, passes) {
+            self.to_client(request).await;
+        }
+    }
+
+    /// Keeps a message back while the client is in the middle of its handshake (2025-11-25 lifecycle §Initialization).
+    fn hold(&self, message: Message, passes: bool) -> Option<Message> {
+        let mut client = self.client();
+        match &mut client.held {
+            Some(held) if !passes => {
+                if held.len() >= HELD {
+                    held.pop_front();
+                    tracing::warn!(
+                        "the server sent more than {HELD} messages before the client was ready; dropped one"
+                    );
+                }
+                held.push_back(message);
+                None
+            }
+            _ => Some(message),
+        }
+    }
+
+    /// The client has begun its handshake.
+    pub fn hold_back(&self) {
+        self.client().held.get_or_insert_default();
+    }
+
+    /// The client is ready: it gets what was held back.
+    pub async fn release(&self) {
+        let held = self.client().held.take().unwrap_or_default();
+        for message in held {
+            self.to_client(message).await;
+        }
+    }
+
+    /// Whether messages are held back.
+    pub fn is_holding(&self) -> bool {
+        self.client().held.is_some()
+    }
+
+    /// Writes the answer to a request that was taken out of the table, under the very id that the client gave.
+    pub async fn complete(&self, entry: Entry, answer: Message) {
+        let Some(id) = entry.message.id() else { return };
+        let answer = match answer.id() {
+            Some(given) if given.raw() == id.raw() => answer,
+            _ => answer.with_id(id),
+        };
+        if answer.kind() == Kind::Result {
+            match entry.message.method() {
+                "initialize" => self.link.opened(&entry.message, &answer),
+                "tools/list" => return self.to_client(self.filter.page(answer)).await,
+                _ => self.link.replay.succeeded(&entry.message),
+            }
+        }
+        self.to_client(answer).await;
+    }
+
+    /// Takes the request `id` out and answers it with `failure`, or with the server's own words where it gave any.
+    pub async fn fail(&self, entry: Entry, failure: &Failure) {
+        let Some(id) = entry.message.id() else { return };
+        tracing::debug!(
+            method = entry.message.method(),
+            "answered with an error: {failure}"
+        );
+        let said = failure
+            .refusal()
+            .and_then(|refusal| refusal.message.as_ref());
+        let answer = said.map_or_else(|| reply::failure(id, failure), |error| error.with_id(id));
+        self.to_client(answer).await;
+    }
+
+    /// The client's answer to a server request, on its way back; one that nobody asked for is dropped.
+    pub fn respond(self: &Arc<Self>, response: Message) {
+        let asked = response.id().and_then(|id| self.client().asked.remove(id));
+        if asked.is_some() {
+            self.post(response);
+        } else {
+            tracing::warn!("dropped an answer of the client to nothing that the server asked");
+        }
+    }
+
+    /// Nobody can answer the server any more: it is told so, now and from now on.
+    pub fn client_left(self: &Arc<Self>) {
+        let asked = {
+            let mut client = self.client();
+            client.gone = true;
+            std::mem::take(&mut client.asked)
+        };
+        for (id, request) in asked {
+            self.post(decline(&id, request.method()));
+        }
+    }
+
+    /// Sends a message that has no answer, in a task of its own.
+    pub fn post(self: &Arc<Self>, message: Message) {
+        let busy = self.inflight.work.start();
+        let core = Arc::clone(self);
+        tokio::spawn(async move {
+            core.deliver(message).await;
+            drop(busy);
+        });
+    }
+
+    /// Sends a message that has no answer; a failure can only be noted.
+    pub async fn deliver(&self, message: Message) {
+        let method = message.method().to_owned();
+        let outgoing = Outgoing::new(message);
+        let sent =
+            tokio::time::timeout(POST_LIMIT, super::request::repeated(self, &outgoing)).await;
+        match sent {
+            Ok(Ok(_)) => {}
+            Ok(Err(failure)) => tracing::warn!("could not send {}: {failure}", named(&method)),
+            Err(_) => tracing::warn!(
+                "could not send {} within {} s",
+                named(&method),
+                POST_LIMIT.as_secs()
+            ),
+        }
+    }
+
+    /// A request of the bridge's own; `params` is raw JSON.
+    pub async fn ask(
+        self: &Arc<Self>,
+        method: &str,
+        params: Option<&str>,
+    ) -> Result<Message, Failure> {
+        let id = self.link.own_id();
+        let outgoing = Outgoing::new(reply::request(&id, method, params));
+        let asked = async {
+            let reply = self.link.exchange(&outgoing).await?;
+            link::answer(reply, &id, |message| {
+                Box::pin(self.from_server(message))
+                    as std::pin::Pin<Box<dyn Future<Output = ()> + Send>>
+            })
+            .await
+        };
+        tokio::time::timeout(OWN_LIMIT, asked)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure::Timeout {
+                    what: format!(
+                        "the server did not answer {method} within {} s",
+                        OWN_LIMIT.as_secs()
+                    ),
+                    option: "--request-timeout",
+                })
+            })
+    }
+}
+
+/// What the server gets where no client can answer any more.
+fn decline(id: &Id, method: &str) -> Message {
+    if method == "elicitation/create" {
+        return reply::result(id, r#"{"action":"cancel"}"#);
+    }
+    reply::failure(id, &Failure::Closed)
+}
+
+fn named(method: &str) -> &str {
+    if method.is_empty() {
+        "an answer to the server"
+    } else {
+        method
+    }
+}
+
+/// The id that `notifications/cancelled` names.
+pub(super) fn cancelled_id(notification: &Message) -> Option<Id> {
+    #[derive(Deserialize)]
+    struct Cancelled<'a> {
+        #[serde(borrow, rename = "requestId")]
+        request_id: &'a serde_json::value::RawValue,
+    }
+    let cancelled: Cancelled<'_> = notification.read()?;
+    Id::parse(cancelled.request_id.get())
+}

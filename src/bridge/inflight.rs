@@ -1,0 +1,162 @@
+//! The requests that wait for an answer. Whoever takes an entry out writes the answer, so each request gets exactly one.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::jsonrpc::{Id, Message};
+
+/// Requests that may be in flight at once.
+pub(super) const LIMIT: usize = 4096;
+
+/// A request that waits.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The request.
+    pub message: Message,
+    /// Tells it from a later request of the same id.
+    pub serial: u64,
+    /// Whether any of it may have left.
+    pub sent: bool,
+    /// Its task, once there is one.
+    pub task: Option<AbortHandle>,
+    /// Counts it as work until it is answered.
+    _busy: Busy,
+}
+
+/// Why a request was not taken in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Its id is in flight already.
+    Duplicate,
+    /// [`LIMIT`] are in flight.
+    Full,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(super) struct Inflight {
+    entries: Mutex<(HashMap<Id, Entry>, u64)>,
+    pub work: Work,
+}
+
+impl Inflight {
+    fn lock(&self) -> MutexGuard<'_, (HashMap<Id, Entry>, u64)> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a request in and gives its serial number.
+    pub fn insert(&self, id: &Id, message: &Message) -> Result<u64, Refused> {
+        let mut state = self.lock();
+        if state.0.contains_key(id) {
+            return Err(Refused::Duplicate);
+        }
+        if state.0.len() >= LIMIT {
+            return Err(Refused::Full);
+        }
+        state.1 += 1;
+        let serial = state.1;
+        let entry = Entry {
+            message: message.clone(),
+            serial,
+            sent: false,
+            task: None,
+            _busy: self.work.start(),
+        };
+        state.0.insert(id.clone(), entry);
+        Ok(serial)
+    }
+
+    /// The serial number under which `id` waits.
+    pub fn serial(&self, id: &Id) -> Option<u64> {
+        self.lock().0.get(id).map(|entry| entry.serial)
+    }
+
+    /// Whether this very request still waits.
+    pub fn holds(&self, id: &Id, serial: u64) -> bool {
+        self.serial(id) == Some(serial)
+    }
+
+    /// Notes the task of a request, unless it has been answered already.
+    pub fn set_task(&self, id: &Id, serial: u64, task: AbortHandle) {
+        if let Some(entry) = self
+            .lock()
+            .0
+            .get_mut(id)
+            .filter(|entry| entry.serial == serial)
+        {
+            entry.task = Some(task);
+        }
+    }
+
+    /// Notes that bytes of it may have left.
+    pub fn set_sent(&self, id: &Id) {
+        if let Some(entry) = self.lock().0.get_mut(id) {
+            entry.sent = true;
+        }
+    }
+
+    /// Takes a request out, to answer it or because it was cancelled.
+    pub fn take(&self, id: &Id) -> Option<Entry> {
+        self.lock().0.remove(id)
+    }
+
+    /// Puts back what was taken out.
+    pub fn put_back(&self, id: &Id, entry: Entry) {
+        self.lock().0.insert(id.clone(), entry);
+    }
+
+    /// Takes a request out if it is still this very one.
+    pub fn take_own(&self, id: &Id, serial: u64) -> Option<Entry> {
+        let mut state = self.lock();
+        if state.0.get(id)?.serial != serial {
+            return None;
+        }
+        state.0.remove(id)
+    }
+
+    /// Takes all of them out.
+    pub fn take_all(&self) -> Vec<Entry> {
+        self.lock().0.drain().map(|(_, entry)| entry).collect()
+    }
+}
+
+/// Counts what is still to be done before leaving.
+#[derive(Debug)]
+pub(super) struct Work(watch::Sender<usize>);
+
+impl Default for Work {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Work {
+    /// Counts one thing until the guard is dropped.
+    pub fn start(&self) -> Busy {
+        self.0.send_modify(|count| *count += 1);
+        Busy(self.0.clone())
+    }
+
+    /// Waits until nothing is left.
+    pub async fn done(&self) {
+        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Waits until there is less than `limit`.
+    pub async fn below(&self, limit: usize) {
+        let _ = self.0.subscribe().wait_for(|count| *count < limit).await;
+    }
+}
+
+/// One thing that is still to be done.
+#[derive(Debug)]
+pub(super) struct Busy(watch::Sender<usize>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

@@ -1,0 +1,208 @@
+//! The link to the remote server: which transport it is, whether a session is open, and how a lost one is had again. Every
+//! message to the server goes through [`Link::exchange`].
+
+mod choose;
+mod renew;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+pub use choose::{Order, Remote};
+
+use super::replay::{Agreed, Replay};
+use crate::error::Failure;
+use crate::jsonrpc::{Id, Message};
+use crate::transport::{Events, Outgoing, Reply, Scope, Transport};
+
+/// Whether messages can be sent.
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    /// They can.
+    Open,
+    /// A new session is on its way; they wait.
+    Renewing,
+    /// It could not be had; the next message tries again.
+    Broken(Failure),
+}
+
+/// The state of the session, for those who wait for it.
+#[derive(Debug, Clone)]
+pub(super) struct Status {
+    /// Which session it is.
+    pub generation: u64,
+    /// Whether messages can be sent.
+    pub phase: Phase,
+    /// Whether the server may send by itself now.
+    pub listening: bool,
+}
+
+/// The link.
+#[derive(Debug)]
+pub(super) struct Link {
+    remote: Remote,
+    choice: Mutex<choose::Choice>,
+    status: watch::Sender<Status>,
+    pub replay: Replay,
+    /// A 400 was taken for a lost session and was not: it never is again.
+    distrust_400: AtomicBool,
+    prefix: String,
+    next_id: AtomicU64,
+}
+
+impl Link {
+    pub fn new(remote: Remote) -> Self {
+        let choice = Mutex::new(remote.first_choice());
+        Self {
+            remote,
+            choice,
+            status: watch::Sender::new(Status {
+                generation: 0,
+                phase: Phase::Open,
+                listening: false,
+            }),
+            replay: Replay::default(),
+            distrust_400: AtomicBool::new(false),
+            prefix: format!("mcp-tether:{:08x}", fastrand::u32(..)),
+            next_id: AtomicU64::new(0),
+        }
+    }
+
+    fn choice(&self) -> MutexGuard<'_, choose::Choice> {
+        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state of the session, to wait on.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// The transport in use, if one is.
+    pub fn transport(&self) -> Option<Transport> {
+        self.choice().transport()
+    }
+
+    /// An id for a request of the bridge's own.
+    pub fn own_id(&self) -> Id {
+        let number = self.next_id.fetch_add(1, Ordering::Relaxed);
+        Id::text(&format!("{}:{number}", self.prefix))
+    }
+
+    /// Sends a message and gives what it got. The transport is found first where it is not known, and a lost session is
+    /// renewed once.
+    pub async fn exchange(self: &Arc<Self>, outgoing: &Outgoing) -> Result<Reply, Failure> {
+        let mut renewed = false;
+        loop {
+            if outgoing.scope == Scope::Session {
+                self.ready().await?;
+            }
+            let transport = self.connected(outgoing.scope).await?;
+            let failure = match transport.send(outgoing).await {
+                Ok(reply) => {
+                    self.choice().settle();
+                    return Ok(reply);
+                }
+                Err(failure) => failure,
+            };
+            if self.falls_back(&failure, &outgoing.message).await {
+                continue;
+            }
+            match self.believed(failure) {
+                Failure::SessionGone { generation, .. }
+                    if !renewed && !outgoing.message.is_response() =>
+                {
+                    self.renew(generation).await?;
+                    renewed = true;
+                }
+                failure => {
+                    if renewed
+                        && failure
+                            .refusal()
+                            .is_some_and(|refusal| refusal.status == 400)
+                    {
+                        self.distrust_400.store(true, Ordering::Relaxed);
+                    }
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    /// A 400 that was no lost session once is taken at its word.
+    fn believed(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::SessionGone {
+                refusal: Some(refusal),
+                ..
+            } if refusal.status == 400 && self.distrust_400.load(Ordering::Relaxed) => {
+                Failure::Status(refusal)
+            }
+            other => other,
+        }
+    }
+
+    /// A handshake succeeded: its session is the one in use.
+    pub fn opened(&self, initialize: &Message, answer: &Message) {
+        let Some(agreed) = Agreed::read(answer) else {
+            tracing::warn!("the server's answer to initialize names no protocol version");
+            return;
+        };
+        if let Some(transport) = self.transport() {
+            let generation = transport.begin(Some(&agreed.version));
+            self.status.send_modify(|status| {
+                status.generation = generation;
+                status.phase = Phase::Open;
+                status.listening &= transport.shares_one_stream();
+            });
+        }
+        self.replay.opened(initialize, agreed);
+    }
+
+    /// The client has finished its handshake: the server may send by itself.
+    pub fn initialized(&self, notification: &Message) {
+        self.replay.initialized(notification);
+        self.status.send_modify(|status| status.listening = true);
+    }
+}
+
+/// Reads a reply until the answer to `id` is there; `other` gets everything else.
+pub(super) async fn answer<F, Fut>(reply: Reply, id: &Id, mut other: F) -> Result<Message, Failure>
+where
+    F: FnMut(Message) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let mut events = match reply {
+        Reply::Accepted => return Err(unanswered()),
+        Reply::One(message) => Events::Ready([message].into()),
+        Reply::Many(events) => events,
+    };
+    while let Some(message) = events.next().await? {
+        if answers(&message, id) {
+            return Ok(message);
+        }
+        other(message).await;
+    }
+    Err(other_id())
+}
+
+/// Whether `message`, which came in reply to the request `id`, is its answer. An error without an id is: it came in reply.
+pub(super) fn answers(message: &Message, id: &Id) -> bool {
+    message.is_response() && message.id().is_none_or(|answered| answered == id)
+}
+
+/// The server took a request and never meant to answer.
+pub(super) fn unanswered() -> Failure {
+    Failure::NotMcp {
+        what: "the server accepted the request but sent no answer".to_owned(),
+        excerpt: None,
+    }
+}
+
+/// The reply was complete and held no answer.
+pub(super) fn other_id() -> Failure {
+    Failure::NotMcp {
+        what: "the server answered, but not to this request (another id)".to_owned(),
+        excerpt: None,
+    }
+}

@@ -1,0 +1,239 @@
+//! Finding the transport: the client's own first message is the probe, only a refusal leads to the other one, and what
+//! was found is remembered.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use super::{Link, Phase};
+use crate::era::detect;
+use crate::error::Failure;
+use crate::jsonrpc::Message;
+use crate::store::verdicts::Verdicts;
+use crate::transport::{Exchange, Http, Scope, Sse, Transport};
+
+/// Which transports to try (`--transport`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Streamable HTTP, then HTTP+SSE.
+    #[default]
+    HttpFirst,
+    /// HTTP+SSE, then Streamable HTTP.
+    SseFirst,
+    /// Streamable HTTP.
+    HttpOnly,
+    /// HTTP+SSE.
+    SseOnly,
+}
+
+/// The remote server, and how to find its transport.
+#[derive(Debug)]
+pub struct Remote {
+    /// Requests to it.
+    pub exchange: Arc<Exchange>,
+    /// Which transports to try.
+    pub order: Order,
+    /// What was found before; `None` remembers nothing.
+    pub verdicts: Option<Verdicts>,
+    /// A transport that a test gives.
+    #[cfg(test)]
+    pub scripted: Option<Transport>,
+}
+
+/// The search for HTTP+SSE, shared by all messages that led to it.
+type Search = Shared<BoxFuture<'static, Result<(), Failure>>>;
+
+/// What is known of the transport.
+#[derive(Debug)]
+pub(super) enum Choice {
+    /// Streamable HTTP, unless it is refused.
+    Http(Arc<Http>),
+    /// HTTP+SSE, unless it is refused.
+    Sse(Arc<Sse>),
+    /// HTTP+SSE is being tried since Streamable HTTP was refused.
+    Searching(Arc<Http>, Search),
+    /// Found.
+    Settled(Transport),
+}
+
+impl Choice {
+    pub fn transport(&self) -> Option<Transport> {
+        match self {
+            Self::Http(http) | Self::Searching(http, _) => Some(Transport::Http(Arc::clone(http))),
+            Self::Sse(sse) => Some(Transport::Sse(Arc::clone(sse))),
+            Self::Settled(transport) => Some(transport.clone()),
+        }
+    }
+
+    /// The server has taken a message: this is its transport.
+    pub fn settle(&mut self) {
+        if let (Self::Http(_) | Self::Sse(_), Some(transport)) = (&*self, self.transport()) {
+            *self = Self::Settled(transport);
+        }
+    }
+}
+
+impl Remote {
+    fn http(&self) -> Arc<Http> {
+        Arc::new(Http::new(Arc::clone(&self.exchange)))
+    }
+
+    fn sse(&self) -> Arc<Sse> {
+        Arc::new(Sse::new(Arc::clone(&self.exchange)))
+    }
+
+    pub(super) fn first_choice(&self) -> Choice {
+        #[cfg(test)]
+        if let Some(transport) = &self.scripted {
+            return Choice::Settled(transport.clone());
+        }
+        let known_sse = || {
+            let verdicts = self.verdicts.as_ref();
+            verdicts.is_some_and(|verdicts| verdicts.is_sse(self.exchange.url(), SystemTime::now()))
+        };
+        match self.order {
+            Order::HttpOnly => Choice::Settled(Transport::Http(self.http())),
+            Order::SseOnly => Choice::Settled(Transport::Sse(self.sse())),
+            Order::HttpFirst if !known_sse() => Choice::Http(self.http()),
+            Order::SseFirst | Order::HttpFirst => Choice::Sse(self.sse()),
+        }
+    }
+
+    fn remember(&self, sse: bool) {
+        if let (Order::HttpFirst, Some(verdicts)) = (self.order, &self.verdicts) {
+            verdicts.set_sse(self.exchange.url(), sse, SystemTime::now());
+        }
+    }
+}
+
+impl Link {
+    /// The transport to send a message with; HTTP+SSE is connected first.
+    pub(super) async fn connected(self: &Arc<Self>, scope: Scope) -> Result<Transport, Failure> {
+        let (sse, transport) = match &*self.choice() {
+            Choice::Sse(sse) => (Some(Arc::clone(sse)), None),
+            Choice::Settled(Transport::Sse(sse)) => (None, Some(Transport::Sse(Arc::clone(sse)))),
+            other => (None, other.transport()),
+        };
+        if let Some(sse) = sse {
+            return self.connect_first(sse).await;
+        }
+        let transport = transport.ok_or(Failure::Closed)?;
+        if let Transport::Sse(sse) = &transport {
+            let first = scope == Scope::Opening || transport.generation() == 0;
+            if first && !sse.is_connected() {
+                sse.connect().await?;
+                self.stream_opened(transport.generation(), Phase::Open);
+            }
+        }
+        Ok(transport)
+    }
+
+    /// Tries HTTP+SSE before Streamable HTTP.
+    async fn connect_first(self: &Arc<Self>, sse: Arc<Sse>) -> Result<Transport, Failure> {
+        if sse.is_connected() {
+            return Ok(Transport::Sse(sse));
+        }
+        match sse.connect().await {
+            Ok(()) => {
+                let transport = Transport::Sse(sse);
+                self.stream_opened(transport.generation(), Phase::Open);
+                Ok(transport)
+            }
+            Err(failure) if refuses_sse(&failure) => {
+                tracing::debug!("no HTTP+SSE ({failure}): trying Streamable HTTP");
+                self.remote.remember(false);
+                let http = Transport::Http(self.remote.http());
+                *self.choice() = Choice::Settled(http.clone());
+                Ok(http)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// A stream is open on which the server may send by itself at once.
+    pub(super) fn stream_opened(&self, generation: u64, phase: Phase) {
+        self.status.send_modify(|status| {
+            status.generation = generation;
+            status.phase = phase;
+            status.listening = true;
+        });
+    }
+
+    /// Whether a refusal led to another transport, so that the message should be sent once more.
+    pub(super) async fn falls_back(self: &Arc<Self>, failure: &Failure, message: &Message) -> bool {
+        let evidence = match failure {
+            Failure::Status(refusal) => {
+                detect::speaks_for_sse(refusal.status, refusal.message.as_ref(), message.id())
+            }
+            _ => return false,
+        };
+        let search = {
+            let mut choice = self.choice();
+            match &*choice {
+                Choice::Searching(_, search) => search.clone(),
+                Choice::Http(http) if evidence && self.remote.order == Order::HttpFirst => {
+                    let search = self.search();
+                    *choice = Choice::Searching(Arc::clone(http), search.clone());
+                    search
+                }
+                Choice::Http(_) if refusal_settles(failure) => {
+                    choice.settle();
+                    return false;
+                }
+                _ => return false,
+            }
+        };
+        search.await.is_ok()
+    }
+
+    fn search(self: &Arc<Self>) -> Search {
+        let link = Arc::clone(self);
+        // In a task of its own: the request that began it may be cancelled while others wait for it.
+        let task = tokio::spawn(async move {
+            tracing::debug!("Streamable HTTP was refused: trying HTTP+SSE");
+            let sse = link.remote.sse();
+            let connected = sse.connect().await;
+            let mut choice = link.choice();
+            let Choice::Searching(http, _) = &*choice else {
+                return Err(Failure::Closed);
+            };
+            match connected {
+                Ok(()) => {
+                    let transport = Transport::Sse(sse);
+                    let generation = transport.generation();
+                    *choice = Choice::Settled(transport);
+                    drop(choice);
+                    link.stream_opened(generation, Phase::Open);
+                    link.remote.remember(true);
+                    Ok(())
+                }
+                Err(failure) => {
+                    // The next message may try again: the server may not have been up.
+                    *choice = Choice::Http(Arc::clone(http));
+                    Err(failure)
+                }
+            }
+        });
+        async move { task.await.unwrap_or(Err(Failure::Closed)) }
+            .boxed()
+            .shared()
+    }
+}
+
+/// Somebody who speaks Streamable HTTP has read the message and refused it.
+fn refusal_settles(failure: &Failure) -> bool {
+    failure
+        .refusal()
+        .is_some_and(|refusal| refusal.message.is_some())
+}
+
+/// The server answers, but not as HTTP+SSE.
+fn refuses_sse(failure: &Failure) -> bool {
+    match failure {
+        Failure::NotMcp { .. } => true,
+        Failure::Status(refusal) => matches!(refusal.status, 400..=499),
+        _ => false,
+    }
+}

@@ -1,0 +1,154 @@
+//! A lost session is opened anew, once for all requests that wait: the saved handshake is sent again, then what the
+//! client had set up. The client never learns of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Link, Phase, answer};
+use crate::bridge::replay::Agreed;
+use crate::error::Failure;
+use crate::jsonrpc::{Kind, Message};
+use crate::net::retry::Backoff;
+use crate::transport::{Outgoing, Transport};
+
+/// Tries before those who wait are told.
+const TRIES: u32 = 4;
+
+/// The longest that one step of the handshake may take.
+const STEP: Duration = Duration::from_secs(30);
+
+impl Link {
+    /// Waits until messages can be sent, beginning a renewal where the last one failed.
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<(), Failure> {
+        let status = self.status.borrow().clone();
+        match status.phase {
+            Phase::Open => Ok(()),
+            Phase::Renewing | Phase::Broken(_) => self.renew(status.generation).await,
+        }
+    }
+
+    /// Replaces the session of generation `lost`, or waits for whoever does; nothing happens if it has been replaced.
+    pub async fn renew(self: &Arc<Self>, lost: u64) -> Result<(), Failure> {
+        let mut status = self.status.subscribe();
+        let begun = self.status.send_if_modified(|status| {
+            let begins = status.generation == lost && !matches!(status.phase, Phase::Renewing);
+            if begins {
+                status.phase = Phase::Renewing;
+            }
+            begins
+        });
+        if begun {
+            tokio::spawn(Arc::clone(self).renewal());
+        }
+        let settled = status
+            .wait_for(|status| !matches!(status.phase, Phase::Renewing))
+            .await;
+        match settled.map(|status| status.phase.clone()) {
+            Ok(Phase::Broken(failure)) => Err(failure),
+            Ok(_) => Ok(()),
+            Err(_) => Err(Failure::Closed),
+        }
+    }
+
+    async fn renewal(self: Arc<Self>) {
+        tracing::debug!("the session is lost: opening a new one");
+        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
+        let mut tries = 0;
+        let phase = loop {
+            let failure = match self.handshake().await {
+                Ok(()) => break Phase::Open,
+                Err(failure) => failure,
+            };
+            tries += 1;
+            tracing::debug!("no new session: {failure}");
+            if tries >= TRIES || !passes(&failure) {
+                break Phase::Broken(match failure {
+                    told @ (Failure::Session(_)
+                    | Failure::Unauthorized(_)
+                    | Failure::Forbidden(_)) => told,
+                    other => Failure::Session(format!(
+                        "the session was lost and could not be renewed: {other}"
+                    )),
+                });
+            }
+            tokio::time::sleep(backoff.wait(fastrand::f64())).await;
+        };
+        self.status.send_modify(|status| status.phase = phase);
+    }
+
+    async fn handshake(self: &Arc<Self>) -> Result<(), Failure> {
+        let transport = self.transport().ok_or(Failure::Closed)?;
+        if let Transport::Sse(sse) = &transport {
+            sse.connect().await?;
+            self.stream_opened(transport.generation(), Phase::Renewing);
+        }
+        let saved = self.replay.saved();
+        let Some(initialize) = saved.initialize else {
+            return Ok(());
+        };
+        let answer = self.ask(&transport, Outgoing::opening(initialize)).await?;
+        let agreed = Agreed::read(&answer).ok_or_else(|| {
+            Failure::Session("the session was lost and the server refused a new one".to_owned())
+        })?;
+        if saved.agreed.is_some_and(|before| before != agreed) {
+            return Err(Failure::Session(
+                "the session was lost and the server came back with another version or other capabilities".to_owned(),
+            ));
+        }
+        let generation = transport.begin(Some(&agreed.version));
+        if let Some(initialized) = saved.initialized {
+            let outgoing = Outgoing::new(initialized);
+            let sent = tokio::time::timeout(STEP, transport.send(&outgoing)).await;
+            sent.unwrap_or_else(|_| Err(too_slow()))?;
+        }
+        let set_up = saved
+            .log_level
+            .into_iter()
+            .chain(saved.subscriptions.into_iter().map(|(_, request)| request));
+        for request in set_up {
+            let method = request.method().to_owned();
+            match self.ask(&transport, Outgoing::new(request)).await {
+                Ok(answer) if answer.kind() == Kind::Result => {}
+                _ => tracing::warn!("the new session did not take {method:?}"),
+            }
+        }
+        self.status
+            .send_modify(|status| status.generation = generation);
+        Ok(())
+    }
+
+    /// Sends a saved request under an id of our own and waits for the answer.
+    async fn ask(&self, transport: &Transport, mut outgoing: Outgoing) -> Result<Message, Failure> {
+        let id = self.own_id();
+        outgoing.message = outgoing.message.with_id(&id);
+        let asked = async {
+            let reply = transport.send(&outgoing).await?;
+            answer(reply, &id, |message| async move {
+                tracing::debug!(
+                    "dropped a message of the new session's handshake: {}",
+                    message.method()
+                );
+            })
+            .await
+        };
+        tokio::time::timeout(STEP, asked)
+            .await
+            .unwrap_or_else(|_| Err(too_slow()))
+    }
+}
+
+fn too_slow() -> Failure {
+    Failure::Lost(format!(
+        "the server did not answer within {} s",
+        STEP.as_secs()
+    ))
+}
+
+/// Whether trying again a little later may help.
+fn passes(failure: &Failure) -> bool {
+    match failure {
+        Failure::Unreachable { .. } | Failure::Lost(_) => true,
+        Failure::Status(refusal) => matches!(refusal.status, 404 | 408 | 429 | 500..=599),
+        _ => false,
+    }
+}

@@ -1,0 +1,107 @@
+//! What the server sends by itself: the stream is kept open for as long as the session lasts, however often it breaks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Core;
+use super::link::Status;
+use crate::net::retry::Backoff;
+use crate::transport::events::Cursor;
+use crate::transport::{Events, Listening, Transport};
+
+/// The first wait before the stream is opened again, where the server names none, and the longest.
+const FIRST: Duration = Duration::from_secs(1);
+const CAP: Duration = Duration::from_secs(30);
+
+/// Bounds on the wait that a server may ask for.
+const RETRY_BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
+
+/// Listens until the task is aborted.
+pub(super) async fn run(core: Arc<Core>) {
+    let mut status = core.link.status();
+    loop {
+        let Ok(now) = status
+            .wait_for(|status| status.listening)
+            .await
+            .map(|status| status.clone())
+        else {
+            return;
+        };
+        let Some(transport) = core.link.transport() else {
+            return;
+        };
+        if transport.shares_one_stream() {
+            shared_stream(&core, &transport, &now).await;
+        } else {
+            own_stream(&core, &transport, &now).await;
+        }
+    }
+}
+
+/// A stream that all messages share: when it ends, the session is renewed, for ever.
+async fn shared_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
+    if let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await {
+        pass_on(core, &mut events).await;
+        tracing::debug!("the server's event stream ended");
+    }
+    let mut backoff = Backoff::new(Duration::from_millis(250), CAP);
+    let mut generation = now.generation;
+    while core.link.renew(generation).await.is_err() {
+        tokio::time::sleep(backoff.wait(fastrand::f64())).await;
+        generation = core.link.status().borrow().generation;
+    }
+}
+
+/// A GET stream beside the POSTs: opened again until the session is another one.
+async fn own_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
+    let mut status = core.link.status();
+    let replaced = async {
+        let _ = status
+            .wait_for(|status| status.generation != now.generation || !status.listening)
+            .await;
+    };
+    tokio::select! {
+        () = keep_open(core, transport) => {
+            let mut status = core.link.status();
+            let _ = status.wait_for(|status| status.generation != now.generation || !status.listening).await;
+        }
+        () = replaced => {}
+    }
+}
+
+/// Returns only when the server offers no such stream.
+async fn keep_open(core: &Arc<Core>, transport: &Transport) {
+    let mut cursor = Cursor::default();
+    let mut backoff = Backoff::new(FIRST, CAP);
+    loop {
+        match transport.listen(cursor.clone()).await {
+            Ok(Listening::NotOffered) => {
+                tracing::debug!("the server offers no listening stream");
+                return;
+            }
+            Ok(Listening::Stream(mut events)) => {
+                let any = pass_on(core, &mut events).await;
+                cursor = events.cursor();
+                if any {
+                    backoff.reset();
+                }
+            }
+            Err(failure) => tracing::debug!("no listening stream: {failure}"),
+        }
+        let wait = match cursor.retry {
+            Some(retry) => retry.clamp(RETRY_BOUNDS.0, RETRY_BOUNDS.1),
+            None => backoff.wait(fastrand::f64()),
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Passes messages on until the stream ends; whether there were any.
+async fn pass_on(core: &Arc<Core>, events: &mut Events) -> bool {
+    let mut any = false;
+    while let Ok(Some(message)) = events.next().await {
+        any = true;
+        core.from_server(message).await;
+    }
+    any
+}

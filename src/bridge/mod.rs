@@ -1,0 +1,200 @@
+//! The bridge: takes messages from a client on one queue, gives answers on another, and keeps the link to the remote server
+//! in between. Each request is a task of its own, so a slow one holds up nobody; each gets exactly one answer.
+
+mod core;
+pub mod filter;
+mod inflight;
+mod input;
+mod link;
+mod listen;
+mod replay;
+mod request;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use self::core::Core;
+pub use self::link::{Order, Remote};
+use crate::error::Failure;
+use crate::jsonrpc::{Message, reply};
+use crate::queue::{Receiver, Sender};
+use crate::transport::stdio::Input;
+
+/// Notifications that may wait to be sent.
+const LANE: usize = 4096;
+
+/// The longest that the last answers may take to be written when there is no time.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// How the bridge behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long the first message waits for a server that is not up, counted from reading it.
+    pub initialize_wait: Duration,
+    /// The longest that any request may take; `None` for no limit, but 60 s for `initialize`.
+    pub request_timeout: Option<Duration>,
+    /// How long running requests may go on when input has ended.
+    pub grace: Duration,
+    /// How often to ping the server; `None` for never.
+    pub ping_interval: Option<Duration>,
+    /// The largest line that is read, in bytes; for the error that a larger one gets.
+    pub max_message_size: usize,
+    /// Which tools the client may see and call.
+    pub filter: filter::Options,
+}
+
+/// Why the bridge ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The client closed its end, and all that could be answered was.
+    Input,
+    /// The client no longer reads.
+    Output,
+    /// It was told to stop.
+    Stopped,
+}
+
+/// The bridge.
+#[derive(Debug)]
+pub struct Bridge {
+    core: Arc<Core>,
+    tasks: JoinSet<()>,
+    /// Messages that wait until the handshake in progress is through.
+    parked: VecDeque<Message>,
+    parked_bytes: usize,
+    /// A step of the handshake is in progress.
+    barrier: bool,
+    lifted: Arc<Notify>,
+    /// Notifications go out one after the other, in their order.
+    lane: mpsc::Sender<(Message, inflight::Busy)>,
+}
+
+impl Bridge {
+    /// A bridge to `remote` that answers on `out`. Must be called inside a runtime.
+    pub fn new(options: Options, remote: Remote, out: Sender<Message>) -> Self {
+        let core = Arc::new(Core::new(options, remote, out));
+        let mut tasks = JoinSet::new();
+        let (lane, mut posts) = mpsc::channel::<(Message, inflight::Busy)>(LANE);
+        let poster = Arc::clone(&core);
+        tasks.spawn(async move {
+            while let Some((message, busy)) = posts.recv().await {
+                poster.deliver(message).await;
+                drop(busy);
+            }
+        });
+        tasks.spawn(listen::run(Arc::clone(&core)));
+        if let Some(interval) = core.options.ping_interval {
+            tasks.spawn(keep_alive(Arc::clone(&core), interval));
+        }
+        Self {
+            core,
+            tasks,
+            parked: VecDeque::new(),
+            parked_bytes: 0,
+            barrier: false,
+            lifted: Arc::default(),
+            lane,
+        }
+    }
+
+    /// Serves until the client leaves or `stop` is ready, then leaves the session. Every request that was taken in has
+    /// been answered when it returns.
+    pub async fn run(mut self, mut input: Receiver<Input>, stop: impl Future<Output = ()>) -> End {
+        let end = self.serve(&mut input, stop).await;
+        // Streams are closed before the session is left.
+        self.tasks.abort_all();
+        let transport = self.core.link.transport();
+        let leave = async {
+            if let Some(transport) = transport {
+                transport.close().await;
+            }
+        };
+        let core = &self.core;
+        let answer = async {
+            for entry in core.inflight.take_all() {
+                core.fail(entry, &Failure::Closed).await;
+            }
+        };
+        tokio::join!(leave, async {
+            // A client that does not read must not keep us.
+            let _ = tokio::time::timeout(LAST_WORDS, answer).await;
+        });
+        end
+    }
+
+    async fn serve(&mut self, input: &mut Receiver<Input>, stop: impl Future<Output = ()>) -> End {
+        tokio::pin!(stop);
+        let core = Arc::clone(&self.core);
+        let lifted = Arc::clone(&self.lifted);
+        let mut deadline: Option<Instant> = None;
+        loop {
+            let ended = deadline.is_some();
+            // Past the limit nothing more is read: what is refused has to be written first.
+            let readable = async {
+                core.inflight.work.below(2 * inflight::LIMIT).await;
+                input.recv().await
+            };
+            tokio::select! {
+                biased;
+                () = &mut stop => return End::Stopped,
+                () = core.client_gone() => return End::Output,
+                () = lifted.notified() => self.lift(),
+                () = core.inflight.work.done(), if ended => return End::Input,
+                () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if ended => return End::Input,
+                Some(_) = self.tasks.join_next() => {}
+                next = readable, if !ended => match next {
+                    Some(input) => self.take(input),
+                    None => {
+                        tracing::debug!("input ended: finishing what is running");
+                        deadline = Some(Instant::now() + core.options.grace);
+                        core.client_left();
+                    }
+                },
+            }
+        }
+    }
+
+    /// Writes an answer of our own. It counts as work, so that it is written before we leave.
+    fn answer(&mut self, message: Message) {
+        let busy = self.core.inflight.work.start();
+        let core = Arc::clone(&self.core);
+        self.tasks.spawn(async move {
+            core.to_client(message).await;
+            drop(busy);
+        });
+    }
+}
+
+/// Pings the server for as long as there is a session.
+async fn keep_alive(core: Arc<Core>, interval: Duration) {
+    let mut status = core.link.status();
+    loop {
+        if status
+            .wait_for(|status| status.generation > 0)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        tokio::time::sleep(interval).await;
+        if let Err(failure) = core.ask("ping", None).await {
+            tracing::debug!("ping: {failure}");
+        }
+    }
+}
+
+/// An error for a message whose id could not be read: only clients of 2025-11-25 and later take one without an id.
+fn without_id(version: Option<&str>, code: i64, message: &str) -> Option<Message> {
+    version
+        .is_some_and(|version| version >= "2025-11-25")
+        .then(|| reply::error(None, code, message, None))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+//! The way of one request: sent, repeated where that does no harm, its reply read, answered once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::core::Core;
+use super::filter::Verdict;
+use super::link::{answers, other_id, unanswered};
+use crate::error::{Failure, Repeat};
+use crate::jsonrpc::{Id, Message, reply};
+use crate::net::retry::{Backoff, reads};
+use crate::tools;
+use crate::transport::{Events, Outgoing, Reply};
+
+/// Sends of one request at most, and the waiting between them.
+const MAX_SENDS: u32 = 3;
+const MAX_WAITING: Duration = Duration::from_secs(30);
+
+/// The limit for `initialize` where none is given.
+const INITIALIZE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a stream is read on after its answer, so that its connection can be used again.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// When to send a request again.
+#[derive(Debug)]
+struct Tries {
+    method: Box<str>,
+    sends: u32,
+    waited: Duration,
+    backoff: Backoff,
+    /// Until when a handshake waits for the server to come up.
+    handshake: Option<Instant>,
+}
+
+impl Tries {
+    fn new(method: &str, arrived: Instant, initialize_wait: Duration) -> Self {
+        let handshake =
+            matches!(method, "initialize" | "server/discover").then(|| arrived + initialize_wait);
+        let cap = if handshake.is_some() { 1 } else { 8 };
+        Self {
+            method: method.into(),
+            sends: 0,
+            waited: Duration::ZERO,
+            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(cap)),
+            handshake,
+        }
+    }
+
+    /// The wait before the next send, or `None` to give up.
+    fn again(&mut self, failure: &Failure, now: Instant, random: f64) -> Option<Duration> {
+        self.sends += 1;
+        let asked = match failure.repeat() {
+            Repeat::Any(wait) => wait,
+            Repeat::Reads(wait) if reads(&self.method) => wait,
+            _ => return None,
+        };
+        let wait = asked.unwrap_or_else(|| self.backoff.wait(random));
+        if let (Failure::Unreachable { .. }, Some(until)) = (failure, self.handshake) {
+            return (now + wait < until).then_some(wait);
+        }
+        self.waited += wait;
+        (self.sends < MAX_SENDS && self.waited <= MAX_WAITING).then_some(wait)
+    }
+}
+
+/// Sends a message that has no answer, again where that does no harm.
+pub(super) async fn repeated(core: &Core, outgoing: &Outgoing) -> Result<Reply, Failure> {
+    let method = outgoing.message.method();
+    let mut tries = Tries::new(method, Instant::now(), core.options.initialize_wait);
+    loop {
+        let failure = match core.link.exchange(outgoing).await {
+            Ok(reply) => return Ok(reply),
+            Err(failure) => failure,
+        };
+        match tries.again(&failure, Instant::now(), fastrand::f64()) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(failure),
+        }
+    }
+}
+
+/// One request of the client's.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub core: Arc<Core>,
+    pub message: Message,
+    pub id: Id,
+    /// Its place in the table of requests.
+    pub serial: u64,
+    /// When its line was read.
+    pub arrived: Instant,
+}
+
+impl Request {
+    /// Sees to it that the request is answered.
+    pub async fn serve(self) {
+        let limit = match (self.core.options.request_timeout, self.message.method()) {
+            (None, "initialize") => Some(INITIALIZE_LIMIT),
+            (limit, _) => limit,
+        };
+        let outcome = match limit {
+            None => self.walk().await,
+            Some(limit) => tokio::time::timeout_at(self.arrived + limit, self.walk())
+                .await
+                .unwrap_or_else(|_| Err(self.overdue(limit))),
+        };
+        let Err(failure) = outcome else { return };
+        if let Some(entry) = self.core.inflight.take_own(&self.id, self.serial) {
+            self.core.fail(entry, &failure).await;
+        }
+    }
+
+    /// The time is up: the server is told to stop working on it.
+    fn overdue(&self, limit: Duration) -> Failure {
+        if self.message.method() != "initialize" {
+            let id = serde_json::from_str::<serde_json::Value>(self.id.raw()).unwrap_or_default();
+            let params =
+                json!({ "requestId": id, "reason": "the time limit of the request passed" });
+            self.core
+                .post(reply::notification("notifications/cancelled", &params));
+        }
+        Failure::Timeout {
+            what: format!("the server did not answer within {} s", limit.as_secs_f64()),
+            option: "--request-timeout",
+        }
+    }
+
+    async fn walk(&self) -> Result<(), Failure> {
+        if self.message.method() == "tools/call" {
+            self.allowed().await?;
+        }
+        let mut tries = Tries::new(
+            self.message.method(),
+            self.arrived,
+            self.core.options.initialize_wait,
+        );
+        loop {
+            let Err(failure) = self.attempt().await else {
+                return Ok(());
+            };
+            match tries.again(&failure, Instant::now(), fastrand::f64()) {
+                Some(wait) => {
+                    tracing::debug!(
+                        method = self.message.method(),
+                        "sending again in {wait:?}: {failure}"
+                    );
+                    tokio::time::sleep(wait).await;
+                }
+                None => return Err(failure),
+            }
+        }
+    }
+
+    /// Sends it once and reads the reply until the answer is there.
+    async fn attempt(&self) -> Result<(), Failure> {
+        self.core.inflight.set_sent(&self.id);
+        let outgoing = if self.message.method() == "initialize" {
+            Outgoing::opening(self.message.clone())
+        } else {
+            Outgoing::new(self.message.clone())
+        };
+        let mut events = match self.core.link.exchange(&outgoing).await? {
+            Reply::Accepted => return Err(unanswered()),
+            Reply::One(message) => Events::Ready([message].into()),
+            Reply::Many(events) => events,
+        };
+        while let Some(message) = events.next().await? {
+            if self.take(message).await {
+                events.answered();
+                self.linger(events);
+                return Ok(());
+            }
+        }
+        if self.waits() {
+            Err(other_id())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.core.inflight.holds(&self.id, self.serial)
+    }
+
+    /// Takes one message of the reply; whether it was the answer.
+    async fn take(&self, message: Message) -> bool {
+        if answers(&message, &self.id) {
+            if let Some(entry) = self.core.inflight.take_own(&self.id, self.serial) {
+                self.core.complete(entry, message).await;
+            }
+            return true;
+        }
+        // After a cancel the client no longer knows what the progress is of.
+        if self.waits() || message.method() != "notifications/progress" {
+            self.core.from_server(message).await;
+        }
+        false
+    }
+
+    /// Reads on to the end of the stream, which should be near.
+    fn linger(&self, mut events: Events) {
+        if let Events::Ready(rest) = &events
+            && rest.is_empty()
+        {
+            return;
+        }
+        let core = Arc::clone(&self.core);
+        tokio::spawn(async move {
+            let rest = async {
+                while let Ok(Some(message)) = events.next().await {
+                    core.from_server(message).await;
+                }
+            };
+            let _ = tokio::time::timeout(LINGER, rest).await;
+        });
+    }
+
+    /// Whether the filter lets the tool be called.
+    async fn allowed(&self) -> Result<(), Failure> {
+        #[derive(Deserialize)]
+        struct Call {
+            name: String,
+        }
+        let Some(Call { name }) = self.message.read() else {
+            // The server will say what is wrong with it.
+            return Ok(());
+        };
+        let filter = &self.core.filter;
+        if filter.judge(&name) == Verdict::Unlisted {
+            self.list_tools().await?;
+        }
+        match filter.judge(&name) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Hidden | Verdict::Unlisted => Err(Failure::Filtered { tool: name }),
+        }
+    }
+
+    /// Lists all pages of tools, so that the filter knows them.
+    async fn list_tools(&self) -> Result<(), Failure> {
+        /// More pages than any server has; a cursor that never ends must not hold the call for ever.
+        const PAGES: usize = 1000;
+        let mut cursor: Option<String> = None;
+        for _ in 0..PAGES {
+            let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
+            let answer = self.core.ask("tools/list", params.as_deref()).await?;
+            let page = answer.payload().and_then(tools::page);
+            cursor = page.and_then(|page| page.next_cursor.map(|raw| raw.get().to_owned()));
+            self.core.filter.page(answer);
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

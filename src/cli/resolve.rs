@@ -1,0 +1,182 @@
+//! From what was typed, the environment and the config file to one set of options: flag, then environment, then config
+//! file, then default. The latter two are put before the typed arguments as flags, so that one definition reads them all.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Command as Clap, CommandFactory, FromArgMatches};
+
+use super::args::{Bridge, Cli, Command};
+use crate::config::{Known, Paths, Server, Setting, Takes, from_environment, from_file};
+use crate::error::Fatal;
+
+/// Options that choose the config file or end the program; they cannot be set in it.
+const NOT_SETTINGS: [&str; 3] = ["config", "help", "version"];
+
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub enum Unresolved {
+    /// Help, the version, or a mistake in what was typed, in clap's words.
+    Said(clap::Error),
+    /// A mistake elsewhere.
+    Wrong(Fatal),
+}
+
+impl From<Fatal> for Unresolved {
+    fn from(wrong: Fatal) -> Self {
+        Self::Wrong(wrong)
+    }
+}
+
+/// Reads the arguments, `argv[0]` being the program's name.
+pub fn resolve(
+    argv: Vec<OsString>,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Bridge, Unresolved> {
+    let command = Cli::command();
+    let typed = command
+        .clone()
+        .try_get_matches_from(&argv)
+        .map_err(Unresolved::Said)?;
+    let (typed, head) = match typed.subcommand() {
+        Some((_, inside)) => (inside.clone(), 2),
+        None => (typed, 1),
+    };
+    let known = known(&command);
+    let is_typed =
+        |name: &str| typed.value_source(&name.replace('-', "_")) == Some(ValueSource::CommandLine);
+
+    let mut settings = from_environment(&known, env)?;
+    settings.retain(|setting| !is_typed(&setting.name));
+    let (server, from) = config_file(&command, &known, &typed, env)?;
+    let set =
+        |settings: &[Setting], name: &str| settings.iter().any(|setting| setting.name == name);
+    let more: Vec<Setting> = server
+        .settings
+        .into_iter()
+        .filter(|setting| !is_typed(&setting.name) && !set(&settings, &setting.name))
+        .collect();
+    settings.extend(more);
+
+    for setting in &settings {
+        check(&command, setting)?;
+    }
+    let (program, rest) = argv.split_at_checked(head).unwrap_or((&argv, &[]));
+    let flags = settings
+        .into_iter()
+        .flat_map(|setting| setting.flags)
+        .map(OsString::from);
+    let all = program
+        .iter()
+        .cloned()
+        .chain(flags)
+        .chain(rest.iter().cloned());
+    let cli = command
+        .try_get_matches_from(all)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(Unresolved::Said)?;
+    let mut bridge = match cli.command {
+        Some(Command::Run(bridge)) => bridge,
+        None => cli.bridge,
+    };
+    if let Some(url) = server.url {
+        bridge.server = Some(url);
+    }
+    if bridge.server.is_none() {
+        let hint = "give the whole address, like mcp-tether https://example.com/mcp";
+        return Err(Fatal::usage(format!("no server given{from}"), hint).into());
+    }
+    Ok(bridge)
+}
+
+/// The options that can be set outside of the command line.
+fn known(command: &Clap) -> Vec<Known> {
+    let options = command.get_arguments().filter_map(|option| {
+        let name = option
+            .get_long()
+            .filter(|name| !NOT_SETTINGS.contains(name))?;
+        let takes = match option.get_action() {
+            ArgAction::SetTrue => Takes::Nothing,
+            ArgAction::Append => Takes::Many,
+            _ => Takes::One,
+        };
+        Some(Known {
+            name: name.to_owned(),
+            takes,
+        })
+    });
+    options.collect()
+}
+
+/// What the config file says for this run, and a word on where it is, for messages.
+fn config_file(
+    command: &Clap,
+    known: &[Known],
+    typed: &ArgMatches,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<(Server, String), Fatal> {
+    let given = typed.get_one::<PathBuf>("config").cloned();
+    let given = given.or_else(|| env("MCP_TETHER_CONFIG").map(PathBuf::from));
+    let target = typed.get_one::<String>("server");
+    let name = target
+        .filter(|target| !target.contains("://"))
+        .map(String::as_str);
+    let own = Paths::find(env).map(|paths| paths.config);
+    let Some(path) = given.clone().or(own) else {
+        return match name {
+            Some(name) => Err(Fatal::usage(
+                format!("{name:?} is not a URL, and there is no config file to look it up in"),
+                "give the whole address, like https://example.com/mcp",
+            )),
+            None => Ok((Server::default(), String::new())),
+        };
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(wrong) if wrong.kind() == std::io::ErrorKind::NotFound && given.is_none() => {
+            String::new()
+        }
+        Err(wrong) => return Err(unreadable(&path, &wrong)),
+    };
+    let commands: Vec<String> = command
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let server = from_file(&path, &text, known, &commands, name)?;
+    Ok((server, String::new()))
+}
+
+fn unreadable(path: &Path, wrong: &std::io::Error) -> Fatal {
+    Fatal::usage(
+        format!("cannot read the config file {}: {wrong}", path.display()),
+        "check the path given with --config",
+    )
+}
+
+/// Checks one setting by itself, so that the message can say where it stands.
+fn check(command: &Clap, setting: &Setting) -> Result<(), Fatal> {
+    let argv = [command.get_name()]
+        .into_iter()
+        .chain(setting.flags.iter().map(String::as_str));
+    if setting.flags.is_empty() {
+        return Ok(());
+    }
+    let wrong = match command.clone().try_get_matches_from(argv) {
+        Ok(_) => return Ok(()),
+        Err(wrong) => wrong,
+    };
+    let told = wrong.to_string();
+    let first = told
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
+    Err(Fatal::usage(
+        format!("{}: {first}", setting.source),
+        format!("see --{} in mcp-tether --help", setting.name),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! What revision and transport a server speaks, read from its answers. Pure: no IO, no clock.
+
+pub mod detect;

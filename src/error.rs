@@ -1,0 +1,327 @@
+//! What can go wrong on the way to the remote server, and all that follows from it: the JSON-RPC error for the client, the
+//! exit code, whether the request may be repeated.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::jsonrpc::Message;
+
+/// The kind of a local error: one JSON-RPC code each, outside the ranges that JSON-RPC and MCP reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// DNS, TCP, TLS, proxy.
+    Unreachable,
+    /// A limit of ours passed.
+    Timeout,
+    /// A status without a usable body.
+    Http,
+    /// Sign-in needed or refused.
+    Auth,
+    /// The session was lost and could not be had again.
+    Session,
+    /// The answer is no JSON-RPC, has another id, or its stream ended without one.
+    Protocol,
+    /// Over `--max-message-size`.
+    TooLarge,
+    /// We are leaving.
+    Shutdown,
+    /// Too many requests in flight.
+    Busy,
+    /// A tool that the filter hides.
+    Filtered,
+}
+
+impl Kind {
+    /// The JSON-RPC error code.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Unreachable => -31001,
+            Self::Timeout => -31002,
+            Self::Http => -31003,
+            Self::Auth => -31004,
+            Self::Session => -31005,
+            Self::Protocol => -31006,
+            Self::TooLarge => -31007,
+            Self::Shutdown => -31008,
+            Self::Busy => -31009,
+            Self::Filtered => -32602,
+        }
+    }
+
+    /// The stable name in `data.kind`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Http => "http",
+            Self::Auth => "auth",
+            Self::Session => "session",
+            Self::Protocol => "protocol",
+            Self::TooLarge => "too-large",
+            Self::Shutdown => "shutdown",
+            Self::Busy => "busy",
+            Self::Filtered => "filtered",
+        }
+    }
+}
+
+/// An HTTP answer that is not a success.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The wait that `Retry-After` asks for.
+    pub retry_after: Option<Duration>,
+    /// At most 200 printable characters of the body.
+    pub excerpt: Option<String>,
+    /// The JSON-RPC error in the body, if it is one.
+    pub message: Option<Message>,
+    /// Where a redirect that was not followed leads, without its query.
+    pub location: Option<String>,
+}
+
+/// Why a message got no answer from the remote server.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// No connection: DNS, TCP, TLS or proxy. Nothing of the request left.
+    Unreachable {
+        /// What happened.
+        what: String,
+        /// What to try.
+        hint: &'static str,
+    },
+    /// The connection or stream broke after bytes of the request left.
+    Lost(String),
+    /// A time limit passed.
+    Timeout {
+        /// What took too long.
+        what: String,
+        /// The option that sets the limit.
+        option: &'static str,
+    },
+    /// A status that is no success.
+    Status(Box<Refusal>),
+    /// 401: credentials are missing or were refused.
+    Unauthorized(Box<Refusal>),
+    /// 403: the credentials do not suffice.
+    Forbidden(Box<Refusal>),
+    /// No credentials could be had, for a local reason.
+    Credentials(String),
+    /// The server no longer knows the session (protocol revision 2025-11-25, transports §Session Management).
+    SessionGone {
+        /// The generation that is gone.
+        generation: u64,
+        /// What the server said, if it said anything.
+        refusal: Option<Box<Refusal>>,
+    },
+    /// The session was lost and could not be had again: why.
+    Session(String),
+    /// The answer is no JSON-RPC, or not the one asked for.
+    NotMcp {
+        /// What is wrong with it.
+        what: String,
+        /// At most 200 printable characters of it.
+        excerpt: Option<String>,
+    },
+    /// Over `--max-message-size`, in bytes.
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many requests in flight.
+    Busy {
+        /// The limit.
+        limit: usize,
+    },
+    /// A tool that the filter hides.
+    Filtered {
+        /// Its name.
+        tool: String,
+    },
+    /// We are leaving.
+    Closed,
+}
+
+/// When a request may be sent again (after [`Failure::repeat`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Not at all.
+    Never,
+    /// Any request: the server did not act on it.
+    Any(Option<Duration>),
+    /// Only one that reads.
+    Reads(Option<Duration>),
+}
+
+impl Failure {
+    /// The kind that the client sees.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Unreachable { .. } => Kind::Unreachable,
+            Self::Timeout { .. } => Kind::Timeout,
+            Self::Status(_) => Kind::Http,
+            Self::Unauthorized(_) | Self::Forbidden(_) | Self::Credentials(_) => Kind::Auth,
+            Self::SessionGone { .. } | Self::Session(_) => Kind::Session,
+            Self::Lost(_) | Self::NotMcp { .. } => Kind::Protocol,
+            Self::TooLarge { .. } => Kind::TooLarge,
+            Self::Busy { .. } => Kind::Busy,
+            Self::Filtered { .. } => Kind::Filtered,
+            Self::Closed => Kind::Shutdown,
+        }
+    }
+
+    /// Whether and after what wait the request may be sent again. A lost session is another matter: it is renewed first.
+    pub const fn repeat(&self) -> Repeat {
+        match self {
+            Self::Unreachable { .. } => Repeat::Any(None),
+            Self::Lost(_) => Repeat::Reads(None),
+            Self::Status(refusal) => match (refusal.status, refusal.retry_after) {
+                (429, wait) => Repeat::Any(wait),
+                (503, Some(wait)) => Repeat::Reads(Some(wait)),
+                _ => Repeat::Never,
+            },
+            _ => Repeat::Never,
+        }
+    }
+
+    /// What the server said, where it said anything.
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Status(refusal) | Self::Unauthorized(refusal) | Self::Forbidden(refusal) => {
+                Some(refusal)
+            }
+            Self::SessionGone {
+                refusal: Some(refusal),
+                ..
+            } => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// What to do about it, as one sentence.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unreachable { hint, .. } => (*hint).to_owned(),
+            Self::Timeout { option, .. } => format!("raise {option} if the server needs longer"),
+            Self::Unauthorized(_) => {
+                "give the server's token with --header-file or --header 'Authorization: Bearer ${TOKEN}'"
+                    .to_owned()
+            }
+            Self::Forbidden(_) => "ask the server's owner for access, or use another token".to_owned(),
+            Self::Credentials(_) => "run the --header-command by hand to see what it prints".to_owned(),
+            Self::SessionGone { .. } | Self::Session(_) => {
+                "restart this server entry in the client if it does not recover".to_owned()
+            }
+            Self::Status(refusal) => match (refusal.status, &refusal.location) {
+                (300..=399, Some(to)) => format!("if you trust it, use that URL instead: {to}"),
+                (404 | 405, _) => "check the path of the URL; MCP endpoints often end in /mcp or /sse".to_owned(),
+                (429, _) => "wait before the next call".to_owned(),
+                (500..=599, _) => "the server has a problem; try again later".to_owned(),
+                _ => return None,
+            },
+            Self::NotMcp { .. } => "check that the URL is an MCP endpoint; they often end in /mcp or /sse".to_owned(),
+            Self::Lost(_) => "the server may have acted on it; check before calling again".to_owned(),
+            Self::TooLarge { .. } => "raise --max-message-size".to_owned(),
+            Self::Busy { .. } => "wait for answers before sending more".to_owned(),
+            Self::Filtered { .. } => {
+                "see --ignore-tool, --only-tool and --read-only in the server's entry".to_owned()
+            }
+            Self::Closed => return None,
+        };
+        Some(hint)
+    }
+
+    /// The figures for `error.data`, beside `source` and `kind`.
+    pub fn data(&self) -> Vec<(&'static str, Value)> {
+        let mut data = Vec::new();
+        if let Some(refusal) = self.refusal() {
+            data.push(("httpStatus", refusal.status.into()));
+            if let Some(wait) = refusal.retry_after {
+                data.push(("retryAfter", wait.as_secs_f64().ceil().into()));
+            }
+        }
+        let excerpt = match self {
+            Self::NotMcp { excerpt, .. } => excerpt.as_ref(),
+            _ => self.refusal().and_then(|refusal| refusal.excerpt.as_ref()),
+        };
+        if let Some(body) = excerpt {
+            data.push(("body", body.as_str().into()));
+        }
+        if let Some(hint) = self.hint() {
+            data.push(("hint", hint.into()));
+        }
+        data
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { what, .. } => f.write_str(what),
+            Self::Lost(what) => write!(f, "the connection was lost before the answer came: {what}"),
+            Self::Timeout { what, .. } => f.write_str(what),
+            Self::Status(refusal) => match &refusal.location {
+                Some(to) => write!(
+                    f,
+                    "the server answered HTTP {} and redirects to {to}",
+                    refusal.status
+                ),
+                None => write!(f, "the server answered HTTP {}", refusal.status),
+            },
+            Self::Unauthorized(_) => f.write_str("the server wants a sign-in (HTTP 401)"),
+            Self::Forbidden(_) => f.write_str("the server refused access (HTTP 403)"),
+            Self::Credentials(what) | Self::Session(what) => f.write_str(what),
+            Self::SessionGone { .. } => {
+                f.write_str("the server does not know the session, not even a new one")
+            }
+            Self::NotMcp { what, .. } => f.write_str(what),
+            Self::TooLarge { limit } => write!(f, "the message is larger than {limit} bytes"),
+            Self::Busy { limit } => write!(f, "{limit} requests are in flight already"),
+            Self::Filtered { tool } => write!(f, "tool {tool:?} is not available here"),
+            Self::Closed => f.write_str("mcp-tether is shutting down"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// How the program ended, as its exit code says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Bad flag, URL or config.
+    Usage = 2,
+    /// Remote unreachable: DNS, TCP, TLS, proxy.
+    Unreachable = 4,
+}
+
+/// An error that ends the program: a sentence, and what to type next.
+#[derive(Debug)]
+pub struct Fatal {
+    /// The exit code.
+    pub exit: Exit,
+    /// One sentence, lower case, no full stop.
+    pub message: String,
+    /// The next thing to try.
+    pub hint: Option<String>,
+}
+
+impl Fatal {
+    /// A mistake in what was typed or configured.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fatal {}

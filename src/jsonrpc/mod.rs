@@ -1,0 +1,251 @@
+//! JSON-RPC 2.0 messages over their own bytes.
+//!
+//! A [`Message`] is one line as it came, plus where its parts stand in it. It is scanned once and never written anew:
+//! unknown fields, the form of numbers, the order of keys and the text of ids all pass through. Nothing here knows a
+//! method by name.
+
+mod edit;
+mod id;
+pub mod reply;
+mod scan;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+pub use edit::{insert_member, replace};
+pub use id::Id;
+pub use scan::{Found, TopLevel};
+
+use crate::queue::Weight;
+
+/// What a message is (JSON-RPC 2.0 §4, §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `method` and `id`: must be answered once.
+    Request,
+    /// `method` without `id`: never answered.
+    Notification,
+    /// An answer with `result`.
+    Result,
+    /// An answer with `error`; its id may be missing or null.
+    Error,
+}
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Malformed {
+    /// Not JSON, or not UTF-8: what the parser said.
+    Json(String),
+    /// A JSON array: a batch, which only revision 2025-03-26 knows.
+    Array,
+    /// JSON, but no JSON-RPC message; the id if there is one.
+    NotMessage(Option<Id>),
+}
+
+/// One JSON-RPC message: a single line of UTF-8 without line ends.
+#[derive(Debug, Clone)]
+pub struct Message {
+    line: Bytes,
+    kind: Kind,
+    id: Option<Id>,
+    id_span: Option<Range<usize>>,
+    method: Option<Box<str>>,
+    /// Where `params`, `result` or `error` stands, whichever the kind has.
+    payload: Option<Range<usize>>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+/// Tells an explicit `null` from a missing member: `Option` alone reads both as `None`.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+impl Message {
+    /// Reads one message. Line ends between tokens become spaces and blanks around the message are dropped; nothing else
+    /// changes.
+    ///
+    /// # Errors
+    /// [`Malformed`] says what the bytes are instead.
+    pub fn parse(bytes: Bytes) -> Result<Self, Malformed> {
+        let line = edit::one_line(bytes);
+        let text = utf8(&line)?;
+        match text.as_bytes().first() {
+            Some(b'{') => {}
+            Some(b'[') => return Err(Malformed::Array),
+            // Let the parser say what is wrong with it, unless it is JSON of another kind.
+            _ => {
+                return Err(match serde_json::from_str::<&RawValue>(text) {
+                    Ok(_) => Malformed::NotMessage(None),
+                    Err(wrong) => Malformed::Json(wrong.to_string()),
+                });
+            }
+        }
+        let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|wrong| {
+            // A member of the wrong type or given twice: JSON still, and perhaps with an id to answer to.
+            match serde_json::from_str::<&RawValue>(text) {
+                Ok(_) => Malformed::NotMessage(TopLevel::of(text.as_bytes()).id),
+                Err(_) => Malformed::Json(wrong.to_string()),
+            }
+        })?;
+
+        let id = envelope.id.filter(|raw| raw.get() != "null");
+        let (kind, payload) = match &envelope {
+            Envelope {
+                method: Some(_),
+                id: None,
+                ..
+            } => (Kind::Notification, envelope.params),
+            Envelope {
+                method: Some(_), ..
+            } if id.is_some() => (Kind::Request, envelope.params),
+            Envelope {
+                method: None,
+                error: Some(error),
+                ..
+            } => (Kind::Error, Some(*error)),
+            Envelope {
+                method: None,
+                result: Some(result),
+                ..
+            } if id.is_some() => (Kind::Result, Some(*result)),
+            _ => {
+                return Err(Malformed::NotMessage(
+                    id.and_then(|raw| Id::parse(raw.get())),
+                ));
+            }
+        };
+        let parsed_id = match id {
+            None => None,
+            Some(raw) => Some(Id::parse(raw.get()).ok_or(Malformed::NotMessage(None))?),
+        };
+        let id_span = envelope.id.map(|raw| span_in(text, raw.get()));
+        let payload = payload.map(|raw| span_in(text, raw.get()));
+        let method = envelope.method.as_deref().map(Box::from);
+        Ok(Self {
+            kind,
+            id: parsed_id,
+            id_span,
+            method,
+            payload,
+            line,
+        })
+    }
+
+    /// Reads one message, or the several of an array (a batch of revision 2025-03-26).
+    ///
+    /// # Errors
+    /// [`Malformed`] of the first element that is no message.
+    pub fn parse_any(bytes: Bytes) -> Result<Vec<Self>, Malformed> {
+        match Self::parse(bytes.clone()) {
+            Ok(one) => Ok(vec![one]),
+            Err(Malformed::Array) => split_array(&bytes)?.into_iter().map(Self::parse).collect(),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What the message is.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it answers a request.
+    pub const fn is_response(&self) -> bool {
+        matches!(self.kind, Kind::Result | Kind::Error)
+    }
+
+    /// The id, as its raw text; `None` for notifications and for errors without a usable one.
+    pub const fn id(&self) -> Option<&Id> {
+        self.id.as_ref()
+    }
+
+    /// The method of a request or notification; empty for answers.
+    pub fn method(&self) -> &str {
+        self.method.as_deref().unwrap_or_default()
+    }
+
+    /// The raw JSON of `params`, `result` or `error`, whichever the kind has.
+    pub fn payload(&self) -> Option<&str> {
+        let part = self.line.get(self.payload.clone()?)?;
+        std::str::from_utf8(part).ok()
+    }
+
+    /// The payload read into `T`; `None` when it is missing or of another shape.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
+        serde_json::from_str(self.payload()?).ok()
+    }
+
+    /// The whole message: one line without its line end.
+    pub const fn line(&self) -> &Bytes {
+        &self.line
+    }
+
+    /// The same message with another id, every other byte kept.
+    #[must_use]
+    pub fn with_id(&self, id: &Id) -> Self {
+        let line = match &self.id_span {
+            Some(span) => replace(&self.line, span.clone(), id.raw().as_bytes()),
+            None => insert_member(&self.line, "id", id.raw()),
+        };
+        Self::parse(line).unwrap_or_else(|_| self.clone())
+    }
+
+    /// The same message with another payload, every other byte kept.
+    #[must_use]
+    pub fn with_payload(&self, payload: &[u8]) -> Self {
+        let Some(span) = self.payload.clone() else {
+            return self.clone();
+        };
+        Self::parse(replace(&self.line, span, payload)).unwrap_or_else(|_| self.clone())
+    }
+}
+
+impl Weight for Message {
+    fn weight(&self) -> usize {
+        self.line.len()
+    }
+}
+
+/// The elements of a JSON array, each as a slice of the same memory.
+///
+/// # Errors
+/// [`Malformed::Json`] when `bytes` is not an array.
+pub fn split_array(bytes: &Bytes) -> Result<Vec<Bytes>, Malformed> {
+    let line = edit::one_line(bytes.clone());
+    let text = utf8(&line)?;
+    let parts: Vec<&RawValue> =
+        serde_json::from_str(text).map_err(|wrong| Malformed::Json(wrong.to_string()))?;
+    Ok(parts
+        .into_iter()
+        .map(|part| line.slice(span_in(text, part.get())))
+        .collect())
+}
+
+fn utf8(line: &Bytes) -> Result<&str, Malformed> {
+    std::str::from_utf8(line).map_err(|wrong| Malformed::Json(format!("not UTF-8: {wrong}")))
+}
+
+/// Where `part`, a slice of `whole`, stands in it.
+pub fn span_in(whole: &str, part: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
+}
+
+#[cfg(test)]
+mod tests;

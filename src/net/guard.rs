@@ -1,0 +1,164 @@
+//! Which URLs are fit to talk to, and how they are shown.
+
+use reqwest::redirect::{Attempt, Policy};
+use url::{Host, Url};
+
+use crate::error::Fatal;
+
+/// Redirects within one origin that are followed before giving up.
+const MAX_REDIRECTS: usize = 10;
+
+/// Whether plain http is accepted beyond this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// To any host (`--allow-http`).
+    Anywhere,
+    /// To loopback only.
+    Loopback,
+}
+
+/// Reads the URL of a remote server.
+///
+/// # Errors
+/// A usage error that says what is wrong with the URL and what to type instead.
+pub fn server_url(text: &str, plain: PlainHttp) -> Result<Url, Fatal> {
+    let text = text.trim();
+    let url = Url::parse(text).map_err(|wrong| {
+        Fatal::usage(
+            format!("{text:?} is not a URL: {wrong}"),
+            "give the whole address, like https://example.com/mcp",
+        )
+    })?;
+    if url.host_str().is_none_or(str::is_empty) || !matches!(url.scheme(), "http" | "https") {
+        return Err(Fatal::usage(
+            format!("{} is not an http or https URL", shown(&url)),
+            "give the whole address, like https://example.com/mcp",
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Fatal::usage(
+            "the URL holds a user name or password, which every process list would show",
+            "take it out and give an Authorization header with --header-file",
+        ));
+    }
+    if url.scheme() == "http" && plain == PlainHttp::Loopback && !is_loopback(&url) {
+        return Err(Fatal::usage(
+            format!(
+                "plain http to {} could be read on the way",
+                host_shown(&url)
+            ),
+            "use https, or add --allow-http if the network is trusted",
+        ));
+    }
+    Ok(url)
+}
+
+/// Whether the URL leads to this machine: `localhost`, all of 127.0.0.0/8, `[::1]`.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name.eq_ignore_ascii_case("localhost")
+                || name.to_ascii_lowercase().ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether two URLs have the same scheme, host and port (RFC 6454).
+pub fn same_origin(a: &Url, b: &Url) -> bool {
+    a.origin() == b.origin()
+}
+
+/// Follows 307 and 308 within the origin only: other codes turn a POST into a GET, and another origin must see neither
+/// the message nor the user's headers.
+pub fn redirects() -> Policy {
+    Policy::custom(|attempt: Attempt<'_>| {
+        let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
+        let first = attempt.previous().first();
+        let within = first.is_some_and(|from| same_origin(from, attempt.url()));
+        if keeps_method && within && attempt.previous().len() <= MAX_REDIRECTS {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}
+
+/// A URL for people: without user, password, fragment and the values of its query, which may be secrets.
+pub fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_fragment(None);
+    if url.query().is_some() {
+        let names: Vec<String> = url
+            .query_pairs()
+            .map(|(name, _)| format!("{name}=.."))
+            .collect();
+        shown.set_query(Some(&names.join("&")));
+    }
+    shown.to_string()
+}
+
+/// The host and port for people.
+pub fn host_shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PlainHttp, is_loopback, server_url, shown};
+    use url::Url;
+
+    #[test]
+    fn plain_http_is_for_loopback_unless_allowed() {
+        for text in [
+            "http://localhost:1/mcp",
+            "http://127.0.0.1/",
+            "http://127.9.8.7:80/x",
+            "http://[::1]:9/mcp",
+            "https://example.com",
+        ] {
+            assert!(server_url(text, PlainHttp::Loopback).is_ok(), "{text}");
+        }
+        for text in [
+            "http://example.com/mcp",
+            "http://10.0.0.1/",
+            "http://localhost.evil.example/",
+            "http://[::2]/",
+        ] {
+            let refused = server_url(text, PlainHttp::Loopback).unwrap_err();
+            assert!(refused.hint.unwrap().contains("--allow-http"), "{text}");
+            assert!(server_url(text, PlainHttp::Anywhere).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_server_url() {
+        for text in [
+            "",
+            "example.com/mcp",
+            "ftp://example.com",
+            "file:///etc/passwd",
+            "https://",
+            "https://u:p@example.com/",
+        ] {
+            let refused = server_url(text, PlainHttp::Anywhere).expect_err(text);
+            assert!(!refused.message.contains("u:p"), "{}", refused.message);
+        }
+    }
+
+    #[test]
+    fn shows_no_secrets() {
+        let url = Url::parse("https://u:p@h.example/a?key=s3cret&x=1#frag").unwrap();
+        assert_eq!(shown(&url), "https://h.example/a?key=..&x=..");
+        assert!(!is_loopback(&url));
+    }
+}

@@ -1,0 +1,232 @@
+//! A queue bounded by bytes, between threads and tasks: the two ends of the bridge.
+//!
+//! Either end may block a thread or await: stdin's thread sends while a task receives, tasks send while stdout's thread
+//! receives, and an in-process driver awaits on both. Items are taken in the order in which they were given.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// What a queued item weighs, in bytes.
+pub trait Weight {
+    /// Bytes of memory that the item holds.
+    fn weight(&self) -> usize;
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    bytes: usize,
+    senders: usize,
+    /// The receiver is gone: nothing sent from now on can be taken.
+    abandoned: bool,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    limit: usize,
+    changed: Condvar,
+    item: Notify,
+    space: Notify,
+}
+
+/// The giving end; clone it for another giver. The queue ends when the last one is dropped.
+pub struct Sender<T: Weight>(Arc<Shared<T>>);
+
+/// The taking end.
+pub struct Receiver<T: Weight>(Arc<Shared<T>>);
+
+/// The other end is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// Makes a queue that holds up to `limit` bytes, or one item if that is larger.
+pub fn bounded<T: Weight>(limit: usize) -> (Sender<T>, Receiver<T>) {
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            items: VecDeque::new(),
+            bytes: 0,
+            senders: 1,
+            abandoned: false,
+        }),
+        limit,
+        changed: Condvar::new(),
+        item: Notify::new(),
+        space: Notify::new(),
+    });
+    (Sender(Arc::clone(&shared)), Receiver(shared))
+}
+
+impl<T: Weight> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts `item` in, or gives it back when there is no room yet.
+    fn offer(&self, state: &mut State<T>, item: T) -> Result<Option<T>, Gone> {
+        if state.abandoned {
+            return Err(Gone);
+        }
+        let weight = item.weight();
+        if !state.items.is_empty() && state.bytes.saturating_add(weight) > self.limit {
+            return Ok(Some(item));
+        }
+        state.bytes = state.bytes.saturating_add(weight);
+        state.items.push_back(item);
+        Ok(None)
+    }
+
+    fn announce_item(&self) {
+        self.changed.notify_all();
+        self.item.notify_one();
+    }
+
+    fn announce_space(&self) {
+        self.changed.notify_all();
+        self.space.notify_waiters();
+    }
+}
+
+impl<T: Weight> Sender<T> {
+    /// Gives `item`, waiting for room.
+    ///
+    /// # Errors
+    /// [`Gone`] when nobody takes any more.
+    pub async fn send(&self, item: T) -> Result<(), Gone> {
+        let mut item = item;
+        loop {
+            // Registered before the look, so that room made in between is not missed.
+            let space = self.0.space.notified();
+            tokio::pin!(space);
+            space.as_mut().enable();
+            let refused = {
+                let mut state = self.0.lock();
+                self.0.offer(&mut state, item)?
+            };
+            match refused {
+                None => {
+                    self.0.announce_item();
+                    return Ok(());
+                }
+                Some(back) => item = back,
+            }
+            space.await;
+        }
+    }
+
+    /// Gives `item`, blocking this thread until there is room.
+    ///
+    /// # Errors
+    /// [`Gone`] when nobody takes any more.
+    pub fn send_blocking(&self, item: T) -> Result<(), Gone> {
+        let mut item = item;
+        let mut state = self.0.lock();
+        while let Some(back) = self.0.offer(&mut state, item)? {
+            item = back;
+            state = self
+                .0
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        self.0.announce_item();
+        Ok(())
+    }
+
+    /// Waits until the receiver is gone.
+    pub async fn abandoned(&self) {
+        loop {
+            let space = self.0.space.notified();
+            tokio::pin!(space);
+            space.as_mut().enable();
+            if self.0.lock().abandoned {
+                return;
+            }
+            space.await;
+        }
+    }
+}
+
+impl<T: Weight> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sender")
+    }
+}
+
+impl<T: Weight> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        self.0.lock().senders += 1;
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Weight> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let last = {
+            let mut state = self.0.lock();
+            state.senders -= 1;
+            state.senders == 0
+        };
+        if last {
+            self.0.announce_item();
+        }
+    }
+}
+
+impl<T: Weight> Receiver<T> {
+    /// The next item, or `None` when every sender is gone and the queue is empty. Safe to drop while waiting.
+    pub async fn recv(&mut self) -> Option<T> {
+        loop {
+            {
+                let mut state = self.0.lock();
+                if let Some(item) = state.items.pop_front() {
+                    state.bytes = state.bytes.saturating_sub(item.weight());
+                    drop(state);
+                    self.0.announce_space();
+                    return Some(item);
+                }
+                if state.senders == 0 {
+                    return None;
+                }
+            }
+            self.0.item.notified().await;
+        }
+    }
+
+    /// Everything that is queued, blocking this thread while there is nothing; `None` when every sender is gone.
+    pub fn recv_all_blocking(&mut self) -> Option<VecDeque<T>> {
+        let mut state = self.0.lock();
+        while state.items.is_empty() {
+            if state.senders == 0 {
+                return None;
+            }
+            state = self
+                .0
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let items = std::mem::take(&mut state.items);
+        state.bytes = 0;
+        drop(state);
+        self.0.announce_space();
+        Some(items)
+    }
+}
+
+impl<T: Weight> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        {
+            let mut state = self.0.lock();
+            state.abandoned = true;
+            state.items.clear();
+            state.bytes = 0;
+        }
+        self.0.announce_space();
+    }
+}
+
+#[cfg(test)]
+mod tests;

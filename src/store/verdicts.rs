@@ -1,0 +1,98 @@
+//! Which servers turned out to speak HTTP+SSE, so that the next start does not have to find out again. Only that verdict
+//! is kept: the usual case writes nothing. A file that cannot be read or written is no failure; it costs one request.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use url::Url;
+
+use crate::net::guard;
+
+/// How long a verdict counts; the server may move on.
+const EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The verdicts, by URL without the values of its query: seconds since 1970.
+type File = BTreeMap<String, u64>;
+
+/// The file that keeps them.
+#[derive(Debug, Clone)]
+pub struct Verdicts {
+    path: PathBuf,
+}
+
+impl Verdicts {
+    /// Verdicts in the folder `state`, which is made when there is something to keep.
+    pub fn new(state: &std::path::Path) -> Self {
+        Self {
+            path: state.join("http-sse-servers.json"),
+        }
+    }
+
+    /// Whether `url` was found to speak HTTP+SSE lately.
+    pub fn is_sse(&self, url: &Url, now: SystemTime) -> bool {
+        let found = self.read().get(&guard::shown(url)).copied();
+        found.is_some_and(|at| now < UNIX_EPOCH + Duration::from_secs(at) + EXPIRY)
+    }
+
+    /// Keeps that `url` speaks HTTP+SSE, or forgets it.
+    pub fn set_sse(&self, url: &Url, sse: bool, now: SystemTime) {
+        let mut file = self.read();
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        file.retain(|_, at| seconds < at.saturating_add(EXPIRY.as_secs()));
+        let key = guard::shown(url);
+        let changed = if sse {
+            file.insert(key, seconds).is_none()
+        } else {
+            file.remove(&key).is_some()
+        };
+        if !changed {
+            return;
+        }
+        if let Err(wrong) = self.write(&file) {
+            tracing::debug!("cannot keep what the server speaks: {wrong:#}");
+        }
+    }
+
+    fn read(&self) -> File {
+        let text = std::fs::read(&self.path).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    fn write(&self, file: &File) -> anyhow::Result<()> {
+        let folder = self.path.parent().context("name the state folder")?;
+        std::fs::create_dir_all(folder).context("make the state folder")?;
+        let mut temporary =
+            tempfile::NamedTempFile::new_in(folder).context("write to the state folder")?;
+        temporary.write_all(&serde_json::to_vec(file)?)?;
+        temporary.persist(&self.path).context("replace the file")?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXPIRY, Verdicts};
+    use std::time::{Duration, SystemTime};
+    use url::Url;
+
+    #[test]
+    fn a_verdict_is_kept_until_it_expires_or_is_taken_back() {
+        let home = tempfile::tempdir().unwrap();
+        let verdicts = Verdicts::new(&home.path().join("state"));
+        let url = Url::parse("https://example.com/sse?key=s3cret").unwrap();
+        let now = SystemTime::now();
+        assert!(!verdicts.is_sse(&url, now));
+        assert!(!home.path().join("state").exists(), "asking writes nothing");
+        verdicts.set_sse(&url, true, now);
+        assert!(verdicts.is_sse(&url, now));
+        assert!(!verdicts.is_sse(&url, now + EXPIRY + Duration::from_secs(1)));
+        let text =
+            std::fs::read_to_string(home.path().join("state/http-sse-servers.json")).unwrap();
+        assert!(!text.contains("s3cret"), "{text}");
+        verdicts.set_sse(&url, false, now);
+        assert!(!verdicts.is_sse(&url, now));
+    }
+}

@@ -1,0 +1,94 @@
+//! One stream for all messages, as HTTP+SSE and WebSocket have it: answers find their request by id, the rest goes to the
+//! listener, and losing the stream fails every request that waits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::Failure;
+use crate::jsonrpc::{Id, Message};
+
+/// Messages that may wait for the listener before the stream is no longer read.
+const UNASKED: usize = 64;
+
+type Waiting = HashMap<Id, oneshot::Sender<Result<Message, Failure>>>;
+
+/// The requests that wait on one stream.
+#[derive(Debug, Clone)]
+pub(super) struct Channel {
+    waiting: Arc<Mutex<Waiting>>,
+    unasked: mpsc::Sender<Message>,
+}
+
+/// The answer to one request.
+#[derive(Debug)]
+pub struct Answer(Option<oneshot::Receiver<Result<Message, Failure>>>);
+
+impl Answer {
+    /// The answer, then nothing.
+    pub(super) async fn next(&mut self) -> Result<Option<Message>, Failure> {
+        let Some(answer) = &mut self.0 else {
+            return Ok(None);
+        };
+        let answered = answer.await;
+        self.0 = None;
+        answered.unwrap_or_else(|_| Err(lost())).map(Some)
+    }
+}
+
+impl Channel {
+    /// A channel, and what comes on it without being asked for.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Message>) {
+        let (unasked, listener) = mpsc::channel(UNASKED);
+        let channel = Self {
+            waiting: Arc::default(),
+            unasked,
+        };
+        (channel, listener)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a request, before it is sent: the answer may be faster than the reply to the POST.
+    pub(super) fn expect(&self, id: &Id) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting().insert(id.clone(), sender);
+        Answer(Some(receiver))
+    }
+
+    /// Takes a registration back.
+    pub(super) fn forget(&self, id: &Id) {
+        self.waiting().remove(id);
+    }
+
+    /// Hands a message to the request that waits for it, or to the listener.
+    pub(super) async fn deliver(&self, message: Message) {
+        let waiting = match message.id() {
+            Some(id) if message.is_response() => self.waiting().remove(id),
+            _ => None,
+        };
+        match waiting {
+            Some(request) => {
+                let _ = request.send(Ok(message));
+            }
+            // Without a listener nobody wants it.
+            None => drop(self.unasked.send(message).await),
+        }
+    }
+
+    /// Fails every request that waits.
+    pub(super) fn fail(&self, failure: &Failure) {
+        let waiting = std::mem::take(&mut *self.waiting());
+        for request in waiting.into_values() {
+            let _ = request.send(Err(failure.clone()));
+        }
+    }
+}
+
+/// The stream is gone.
+pub(super) fn lost() -> Failure {
+    Failure::Lost("the server's event stream ended".to_owned())
+}

@@ -1,0 +1,297 @@
+//! Server-sent events out of a byte stream in pieces of any size (WHATWG HTML §9.2.6).
+//!
+//! The stream is cut into blocks at blank lines, each byte looked at once however large an event is. The shape that
+//! servers nearly always send, one `data` line, is passed on as a slice of the received memory. `eventsource-stream` joins
+//! the others; it sees whole lines in small groups only, since it reads its buffer from the start again for each piece.
+//! Ids and retry times are noted here, also from blocks without data, which announce a resumable stream.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use eventsource_stream::EventStream;
+use futures_util::{FutureExt, StreamExt, stream};
+use memchr::memchr2;
+
+/// Lines are given to `eventsource-stream` in groups of this many bytes; a longer line goes alone.
+const GROUP: usize = 4096;
+
+/// Framing allowed on top of the data of the largest event, in bytes.
+const FRAMING: usize = 4096;
+
+/// Which event it is; events of other names are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// No name, or `message`: carries a JSON-RPC message.
+    Message,
+    /// `endpoint`: where to POST (revision 2024-11-05).
+    Endpoint,
+}
+
+/// One event with data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub name: Name,
+    /// Its data, several lines joined by line feeds.
+    pub data: Bytes,
+}
+
+/// An event was larger than the limit; it is skipped, the stream goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLarge;
+
+/// Where a stream stands: what it takes to go on with it later.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last event id, for `Last-Event-ID`.
+    pub last_id: Option<String>,
+    /// The wait that the server asks for before a reconnect.
+    pub retry: Option<Duration>,
+}
+
+/// The parser of one connection's bytes.
+#[derive(Debug)]
+pub struct Parser {
+    limit: usize,
+    cursor: Cursor,
+    /// The unfinished block.
+    partial: BytesMut,
+    /// Nothing of the current line has been seen yet.
+    at_line_start: bool,
+    /// The last byte was CR: a LF that follows belongs to it.
+    after_cr: bool,
+    first_block: bool,
+    /// The current block is over the limit and thrown away.
+    skipping: bool,
+    ready: VecDeque<Result<Event, TooLarge>>,
+}
+
+impl Parser {
+    /// A parser for events of up to `limit` bytes, going on at `cursor`.
+    pub fn new(limit: usize, cursor: Cursor) -> Self {
+        Self {
+            limit,
+            cursor,
+            partial: BytesMut::new(),
+            at_line_start: true,
+            after_cr: false,
+            first_block: true,
+            skipping: false,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Where the stream stands.
+    pub const fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// Takes the next piece of the stream.
+    pub fn push(&mut self, mut piece: Bytes) {
+        while let Some(end) = self.find_end(&piece) {
+            let block = self.take_block(piece.split_to(end));
+            if let Some(block) = block {
+                self.read_block(&block);
+            }
+            self.first_block = false;
+        }
+        self.keep(&piece);
+    }
+
+    /// Whether an event is complete.
+    pub fn has_events(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The next event that is complete.
+    pub fn next(&mut self) -> Option<Result<Event, TooLarge>> {
+        self.ready.pop_front()
+    }
+
+    /// Where in `piece` the current block ends, its blank line included.
+    fn find_end(&mut self, piece: &[u8]) -> Option<usize> {
+        let mut from = 0;
+        while let Some(found) = memchr2(b'\n', b'\r', piece.get(from..)?) {
+            let at = from + found;
+            let feed = piece.get(at) == Some(&b'\n');
+            let second_half = feed && found == 0 && self.after_cr;
+            self.after_cr = !feed;
+            from = at + 1;
+            if second_half {
+                continue;
+            }
+            if self.at_line_start && found == 0 {
+                return Some(from);
+            }
+            self.at_line_start = true;
+        }
+        if from < piece.len() {
+            self.at_line_start = false;
+            self.after_cr = false;
+        }
+        None
+    }
+
+    /// The whole block of which `rest` is the end; `None` when it was too large.
+    fn take_block(&mut self, rest: Bytes) -> Option<Bytes> {
+        self.at_line_start = true;
+        if std::mem::take(&mut self.skipping) {
+            return None;
+        }
+        if self.partial.len() + rest.len() > self.limit.saturating_add(FRAMING) {
+            self.partial = BytesMut::new();
+            self.ready.push_back(Err(TooLarge));
+            return None;
+        }
+        if self.partial.is_empty() {
+            return Some(rest);
+        }
+        self.partial.extend_from_slice(&rest);
+        Some(self.partial.split().freeze())
+    }
+
+    /// Keeps the start of an unfinished block.
+    fn keep(&mut self, piece: &[u8]) {
+        if self.skipping || piece.is_empty() {
+            return;
+        }
+        if self.partial.len() + piece.len() > self.limit.saturating_add(FRAMING) {
+            self.skipping = true;
+            self.partial = BytesMut::new();
+            self.ready.push_back(Err(TooLarge));
+            return;
+        }
+        self.partial.extend_from_slice(piece);
+        // Keep-alive comments may go on for hours without a blank line.
+        while self.partial.first() == Some(&b':') {
+            let Some(end) = memchr2(b'\n', b'\r', &self.partial) else {
+                break;
+            };
+            let _ = self.partial.split_to(end + 1);
+        }
+    }
+
+    fn read_block(&mut self, block: &Bytes) {
+        let mut data: Option<Range<usize>> = None;
+        let mut data_lines = 0;
+        let mut name = Some(Name::Message);
+        let start = if self.first_block && block.starts_with(b"\xef\xbb\xbf") {
+            3
+        } else {
+            0
+        };
+        for line in Lines::of(block, start) {
+            let (field, value) = split_field(block, line);
+            let text = block.get(value.clone()).unwrap_or_default();
+            match block.get(field).unwrap_or_default() {
+                b"data" => {
+                    data_lines += 1;
+                    data = Some(value);
+                }
+                b"event" => {
+                    name = match text {
+                        b"" | b"message" => Some(Name::Message),
+                        b"endpoint" => Some(Name::Endpoint),
+                        _ => None,
+                    }
+                }
+                b"id" if !text.contains(&0) => {
+                    let id = String::from_utf8_lossy(text).into_owned();
+                    self.cursor.last_id = Some(id).filter(|id| !id.is_empty());
+                }
+                b"retry" if !text.is_empty() && text.iter().all(u8::is_ascii_digit) => {
+                    let millis = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
+                    self.cursor.retry = millis.map(Duration::from_millis);
+                }
+                _ => {}
+            }
+        }
+        let data = match (data_lines, data) {
+            (1, Some(span)) => block.slice(span),
+            (2.., _) => join(block, start),
+            _ => return,
+        };
+        let Some(name) = name.filter(|_| !data.is_empty()) else {
+            return;
+        };
+        let event = if data.len() > self.limit {
+            Err(TooLarge)
+        } else {
+            Ok(Event { name, data })
+        };
+        self.ready.push_back(event);
+    }
+}
+
+/// The data of a block with several `data` lines.
+fn join(block: &Bytes, start: usize) -> Bytes {
+    let mut groups: Vec<Vec<u8>> = vec![Vec::new()];
+    for line in Lines::of(block, start) {
+        // An empty line here is half of a CRLF; given on, it would end the event.
+        let Some(line) = block.get(line).filter(|line| !line.is_empty()) else {
+            continue;
+        };
+        if groups
+            .last()
+            .is_some_and(|group| group.len() + line.len() > GROUP)
+        {
+            groups.push(Vec::new());
+        }
+        if let Some(group) = groups.last_mut() {
+            group.extend_from_slice(line);
+            group.push(b'\n');
+        }
+    }
+    groups.push(b"\n".to_vec());
+    let pieces = stream::iter(groups.into_iter().map(Ok::<_, std::convert::Infallible>));
+    let event = EventStream::new(pieces).next().now_or_never().flatten();
+    match event {
+        Some(Ok(event)) => Bytes::from(event.data),
+        // Not UTF-8: let the JSON parser say so, as it does for a single line.
+        _ => block.clone(),
+    }
+}
+
+/// Where a line's field name and its value stand; a comment has an empty name.
+fn split_field(block: &[u8], line: Range<usize>) -> (Range<usize>, Range<usize>) {
+    let bytes = block.get(line.clone()).unwrap_or_default();
+    match memchr::memchr(b':', bytes) {
+        None => (line.clone(), line.end..line.end),
+        Some(colon) => {
+            let space = usize::from(bytes.get(colon + 1) == Some(&b' '));
+            (
+                line.start..line.start + colon,
+                line.start + colon + 1 + space..line.end,
+            )
+        }
+    }
+}
+
+/// The lines of a block, without their ends. A line feed left over from a CRLF reads as an empty line, which has no field.
+struct Lines<'a> {
+    block: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Lines<'a> {
+    const fn of(block: &'a [u8], at: usize) -> Self {
+        Self { block, at }
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.block.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let line = self.at..self.at + length;
+        self.at = line.end + 1;
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests;

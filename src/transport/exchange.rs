@@ -1,0 +1,243 @@
+//! One HTTP request and its response, as all HTTP transports need it: the user's headers, credentials and their one renewal
+//! after a 401, time limits, and what a refusal says.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::Response;
+use url::Url;
+
+use crate::auth::{Authorizer, Recovery};
+use crate::error::{Failure, Refusal};
+use crate::jsonrpc::{Kind, Message};
+use crate::net::client::{Client, classify};
+use crate::net::{guard, retry};
+
+/// Bytes of a refusal's body that are read.
+const REFUSAL_BODY: usize = 1 << 20;
+
+/// Characters of a refusal's body that are shown.
+const EXCERPT: usize = 200;
+
+/// The longest that the rest of a refusal's body is waited for.
+const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+
+/// Limits on answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until the response headers; `None` for no limit.
+    pub headers: Option<Duration>,
+    /// Between two pieces of a body that is no event stream; `None` for no limit.
+    pub body: Option<Duration>,
+    /// Bytes of one message.
+    pub message: usize,
+}
+
+/// What all HTTP requests to the server share.
+#[derive(Debug)]
+pub struct Exchange {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    authorizer: Authorizer,
+    limits: Limits,
+}
+
+/// One HTTP request.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Option<Bytes>,
+}
+
+impl Exchange {
+    /// Requests to `url` with the user's `headers`.
+    pub const fn new(
+        client: Client,
+        url: Url,
+        headers: HeaderMap,
+        authorizer: Authorizer,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            client,
+            url,
+            headers,
+            authorizer,
+            limits,
+        }
+    }
+
+    /// The server's URL.
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The limits on answers.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Sends `ask` and gives the response, whatever its status. Credentials that were refused are renewed once.
+    pub(super) async fn send(&self, ask: &Ask) -> Result<Response, Failure> {
+        let credentials = self.authorizer.credentials().await?;
+        let response = self.attempt(ask, &credentials.headers).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        match self.authorizer.recover(&credentials).await? {
+            Recovery::Exhausted => Ok(response),
+            Recovery::Renewed => {
+                let renewed = self.authorizer.credentials().await?;
+                self.attempt(ask, &renewed.headers).await
+            }
+        }
+    }
+
+    async fn attempt(&self, ask: &Ask, credentials: &HeaderMap) -> Result<Response, Failure> {
+        let mut headers = self.headers.clone();
+        headers.extend(ask.headers.clone());
+        headers.extend(credentials.clone());
+        let mut request = self
+            .client
+            .http()
+            .request(ask.method.clone(), ask.url.clone())
+            .headers(headers);
+        if let Some(body) = &ask.body {
+            request = request.body(body.clone());
+        }
+        let sent = self
+            .within(self.limits.headers, "--headers-timeout", request.send())
+            .await?;
+        let response = sent.map_err(|wrong| classify(&wrong, &guard::shown(&self.url)))?;
+        tracing::debug!(method = %ask.method, status = response.status().as_u16(), "http");
+        Ok(response)
+    }
+
+    /// `work` within `limit`.
+    async fn within<T>(
+        &self,
+        limit: Option<Duration>,
+        option: &'static str,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let Some(limit) = limit else {
+            return Ok(work.await);
+        };
+        tokio::time::timeout(limit, work)
+            .await
+            .map_err(|_| Failure::Timeout {
+                what: format!(
+                    "{} sent nothing for {} s",
+                    guard::shown(&self.url),
+                    limit.as_secs_f64()
+                ),
+                option,
+            })
+    }
+
+    /// The whole body of an answer.
+    pub(super) async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
+        let limit = self.limits.message;
+        let announced = response.content_length().unwrap_or_default();
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        if announced > limit {
+            return Err(Failure::TooLarge { limit });
+        }
+        let mut body = BytesMut::with_capacity(announced);
+        loop {
+            let chunk = self
+                .within(self.limits.body, "--body-timeout", response.chunk())
+                .await?;
+            let chunk = chunk.map_err(|wrong| classify(&wrong, &guard::shown(&self.url)))?;
+            match chunk {
+                None => return Ok(body.freeze()),
+                Some(chunk) if body.len() + chunk.len() > limit => {
+                    return Err(Failure::TooLarge { limit });
+                }
+                Some(chunk) => body.extend_from_slice(&chunk),
+            }
+        }
+    }
+
+    /// What a response that is no success says.
+    pub(super) async fn refusal(&self, mut response: Response) -> Refusal {
+        let status = response.status().as_u16();
+        let retry_after = retry::retry_after(response.headers(), SystemTime::now());
+        let location = response
+            .headers()
+            .get(LOCATION)
+            .and_then(|to| to.to_str().ok());
+        let location = location
+            .and_then(|to| response.url().join(to).ok())
+            .map(|mut to| {
+                to.set_query(None);
+                guard::shown(&to)
+            });
+        let mut body = Vec::new();
+        let read = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                body.extend_from_slice(&chunk);
+                if body.len() > REFUSAL_BODY {
+                    break;
+                }
+            }
+        };
+        // What has come is enough.
+        let _ = tokio::time::timeout(REFUSAL_WAIT, read).await;
+        let excerpt = excerpt(&body);
+        let message = Message::parse(Bytes::from(body))
+            .ok()
+            .filter(|message| message.kind() == Kind::Error);
+        Refusal {
+            status,
+            retry_after,
+            excerpt,
+            message,
+            location,
+        }
+    }
+
+    /// A refusal as the failure that its status means.
+    pub(super) async fn refused(&self, response: Response) -> Failure {
+        let refusal = Box::new(self.refusal(response).await);
+        match refusal.status {
+            401 => Failure::Unauthorized(refusal),
+            403 => Failure::Forbidden(refusal),
+            _ => Failure::Status(refusal),
+        }
+    }
+}
+
+/// The media type without its parameters, in lower case.
+pub(super) fn media_type(response: &Response) -> String {
+    let value = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = value
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// At most 200 printable characters of a body.
+pub(super) fn excerpt(body: &[u8]) -> Option<String> {
+    let head = body.get(..body.len().min(EXCERPT * 4)).unwrap_or_default();
+    let text: String = String::from_utf8_lossy(head)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .filter(|c| !c.is_control() && *c != char::REPLACEMENT_CHARACTER)
+        .take(EXCERPT)
+        .collect();
+    Some(text).filter(|text| !text.is_empty())
+}

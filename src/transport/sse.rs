@@ -1,0 +1,328 @@
+//! HTTP+SSE (revision 2024-11-05, transports §HTTP with SSE): one GET stream brings everything, messages are POSTed to the
+//! address that its `endpoint` event names. Losing the stream is losing the session.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use reqwest::Response;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use url::Url;
+
+use super::channel::{Channel, lost};
+use super::events::{Cursor, Event, Name, Parser, TooLarge};
+use super::exchange::{Ask, Exchange, media_type};
+use super::{Events, Listening, Outgoing, Reply};
+use crate::error::Failure;
+use crate::jsonrpc::{Kind, Message};
+use crate::net::guard;
+
+/// The longest wait for the first `endpoint` event.
+const ENDPOINT_WAIT: Duration = Duration::from_secs(10);
+
+/// A link to one HTTP+SSE server.
+#[derive(Debug)]
+pub struct Sse {
+    exchange: Arc<Exchange>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    generation: u64,
+    connection: Option<Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    endpoint: Arc<Mutex<Url>>,
+    channel: Channel,
+    /// Taken by the listener.
+    unasked: Option<mpsc::Receiver<Message>>,
+    reader: AbortHandle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.reader.abort();
+        self.channel.fail(&lost());
+    }
+}
+
+impl Sse {
+    /// A link that is not connected yet.
+    pub fn new(exchange: Arc<Exchange>) -> Self {
+        Self {
+            exchange,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
+    pub(super) fn close(&self) {
+        let connection = self.state().connection.take();
+        drop(connection);
+    }
+
+    /// Opens the stream anew and waits for its `endpoint`.
+    ///
+    /// # Errors
+    /// Why there is none; [`Failure::NotMcp`] when the server answers, but not as HTTP+SSE.
+    pub async fn connect(self: &Arc<Self>) -> Result<(), Failure> {
+        self.close();
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let url = self.exchange.url().clone();
+        let ask = Ask {
+            method: Method::GET,
+            url: url.clone(),
+            headers,
+            body: None,
+        };
+        let response = self.exchange.send(&ask).await?;
+        if !response.status().is_success() {
+            return Err(self.exchange.refused(response).await);
+        }
+        let media_type = media_type(&response);
+        if media_type != "text/event-stream" {
+            return Err(not_sse(format!(
+                "a GET was answered with {media_type:?} and no event stream"
+            )));
+        }
+        let mut stream = Stream::new(response, self.exchange.limits().message);
+        let first = tokio::time::timeout(ENDPOINT_WAIT, stream.endpoint(&url)).await;
+        let endpoint = first.unwrap_or_else(|_| {
+            Err(not_sse(format!(
+                "the event stream named no endpoint within {} s",
+                ENDPOINT_WAIT.as_secs()
+            )))
+        })?;
+        self.connected(stream, endpoint);
+        Ok(())
+    }
+
+    fn connected(self: &Arc<Self>, mut stream: Stream, endpoint: Url) {
+        let (channel, unasked) = Channel::new();
+        let endpoint = Arc::new(Mutex::new(endpoint));
+        let mut state = self.state();
+        state.generation += 1;
+        let generation = state.generation;
+        let reader = {
+            let (channel, endpoint, link) =
+                (channel.clone(), Arc::clone(&endpoint), Arc::clone(self));
+            tokio::spawn(async move {
+                stream.run(&channel, &endpoint).await;
+                channel.fail(&lost());
+                link.lost(generation);
+            })
+        };
+        state.connection = Some(Connection {
+            endpoint,
+            channel,
+            unasked: Some(unasked),
+            reader: reader.abort_handle(),
+        });
+    }
+
+    fn lost(&self, generation: u64) {
+        let mut state = self.state();
+        let lost = if state.generation == generation {
+            state.connection.take()
+        } else {
+            None
+        };
+        drop(state);
+        drop(lost);
+    }
+
+    /// Whether the stream is open.
+    pub fn is_connected(&self) -> bool {
+        self.state().connection.is_some()
+    }
+
+    /// Where to POST, if connected.
+    fn connection(&self) -> Option<(Url, Channel)> {
+        let state = self.state();
+        let connection = state.connection.as_ref()?;
+        let endpoint = connection
+            .endpoint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        Some((endpoint, connection.channel.clone()))
+    }
+
+    pub(super) async fn send(self: &Arc<Self>, outgoing: &Outgoing) -> Result<Reply, Failure> {
+        let generation = self.generation();
+        let (endpoint, channel) = self.connection().ok_or(Failure::SessionGone {
+            generation,
+            refusal: None,
+        })?;
+        let message = &outgoing.message;
+        let Some(id) = message.id().filter(|_| message.kind() == Kind::Request) else {
+            return self
+                .post(endpoint, outgoing)
+                .await
+                .map(|()| Reply::Accepted);
+        };
+        let mut answer = channel.expect(id);
+        // Biased to the POST: the answer counts once the server has taken the request, or before it says so.
+        let first = tokio::select! {
+            biased;
+            posted = self.post(endpoint, outgoing) => posted.map(|()| None),
+            answered = answer.next() => answered,
+        };
+        match first {
+            Ok(Some(message)) => Ok(Reply::One(message)),
+            Ok(None) => Ok(Reply::Many(Events::Answer(answer))),
+            Err(failure) => {
+                channel.forget(id);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn post(&self, endpoint: Url, outgoing: &Outgoing) -> Result<(), Failure> {
+        let generation = self.generation();
+        let mut headers = outgoing.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let ask = Ask {
+            method: Method::POST,
+            url: endpoint,
+            headers,
+            body: Some(outgoing.message.line().clone()),
+        };
+        let response = self.exchange.send(&ask).await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        match self.exchange.refused(response).await {
+            Failure::Status(refusal) if refusal.status == 404 => Err(Failure::SessionGone {
+                generation,
+                refusal: Some(refusal),
+            }),
+            other => Err(other),
+        }
+    }
+
+    pub(super) fn listen(&self) -> Result<Listening, Failure> {
+        let unasked = self
+            .state()
+            .connection
+            .as_mut()
+            .and_then(|connection| connection.unasked.take());
+        unasked
+            .map(|unasked| Listening::Stream(Events::Unasked(unasked)))
+            .ok_or_else(lost)
+    }
+}
+
+fn not_sse(what: String) -> Failure {
+    Failure::NotMcp {
+        what,
+        excerpt: None,
+    }
+}
+
+/// The GET stream.
+struct Stream {
+    response: Response,
+    parser: Parser,
+    limit: usize,
+}
+
+impl Stream {
+    fn new(response: Response, limit: usize) -> Self {
+        Self {
+            response,
+            parser: Parser::new(limit, Cursor::default()),
+            limit,
+        }
+    }
+
+    /// The next event; `None` when the stream has ended.
+    async fn next(&mut self) -> Option<Result<Event, TooLarge>> {
+        loop {
+            if let Some(event) = self.parser.next() {
+                return Some(event);
+            }
+            match self.response.chunk().await {
+                Ok(Some(chunk)) => self.parser.push(chunk),
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+
+    /// The address of the first `endpoint` event.
+    async fn endpoint(&mut self, server: &Url) -> Result<Url, Failure> {
+        while let Some(event) = self.next().await {
+            if let Ok(Event {
+                name: Name::Endpoint,
+                data,
+            }) = event
+            {
+                return resolve(server, &data);
+            }
+        }
+        Err(not_sse(
+            "the event stream ended without naming an endpoint".to_owned(),
+        ))
+    }
+
+    /// Hands on all messages until the stream ends.
+    async fn run(&mut self, channel: &Channel, endpoint: &Mutex<Url>) {
+        while let Some(event) = self.next().await {
+            match event {
+                Ok(Event {
+                    name: Name::Message,
+                    data,
+                }) => {
+                    let messages = Message::parse_any(data).map(VecDeque::from);
+                    for message in messages.unwrap_or_else(|_| {
+                        tracing::warn!("ignored an event that is no JSON-RPC message");
+                        VecDeque::new()
+                    }) {
+                        channel.deliver(message).await;
+                    }
+                }
+                Ok(Event {
+                    name: Name::Endpoint,
+                    data,
+                }) => {
+                    let mut current = endpoint.lock().unwrap_or_else(PoisonError::into_inner);
+                    match resolve(&current, &data) {
+                        Ok(moved) => *current = moved,
+                        Err(failure) => tracing::warn!("ignored a new endpoint: {failure}"),
+                    }
+                }
+                Err(TooLarge) => {
+                    tracing::warn!("an event is larger than --max-message-size");
+                    channel.fail(&Failure::TooLarge { limit: self.limit });
+                }
+            }
+        }
+    }
+}
+
+/// The address that an `endpoint` event names, relative to the server's URL. Another origin must not see the user's headers.
+fn resolve(server: &Url, data: &Bytes) -> Result<Url, Failure> {
+    let text = std::str::from_utf8(data).unwrap_or_default().trim();
+    match server.join(text) {
+        Ok(url) if guard::same_origin(server, &url) => Ok(url),
+        _ => Err(not_sse(
+            "the event stream names an endpoint of another origin".to_owned(),
+        )),
+    }
+}

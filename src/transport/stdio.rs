@@ -1,0 +1,179 @@
+//! stdin and stdout: newline-delimited JSON-RPC on two threads, so that a slow or silent client never blocks a request
+//! (MCP transports §stdio). Lines are read and written whole; what they mean is decided elsewhere.
+
+use std::io::{self, BufRead, Write};
+use std::thread;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::jsonrpc::{Found, Malformed, Message, TopLevel, split_array};
+use crate::queue::{Gone, Receiver, Sender, Weight};
+
+/// Bytes read from stdin at a time.
+const READ: usize = 64 * 1024;
+
+/// Messages up to this size are gathered into one write.
+const GATHER: usize = 64 * 1024;
+
+/// What came in on one line.
+#[derive(Debug)]
+pub enum Input {
+    /// A message.
+    Message(Message),
+    /// The elements of an array (a batch of revision 2025-03-26), each read by itself.
+    Batch(Vec<Result<Message, Malformed>>),
+    /// Something else.
+    Malformed(Malformed),
+    /// A line over the limit, which was skipped: what could be seen of it.
+    TooLarge(Found),
+}
+
+impl Weight for Input {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Message(message) => message.weight(),
+            Self::Batch(messages) => messages.iter().flatten().map(Weight::weight).sum(),
+            Self::Malformed(_) | Self::TooLarge(_) => 0,
+        }
+    }
+}
+
+impl Input {
+    /// Reads one line.
+    pub fn parse(line: Bytes) -> Self {
+        match Message::parse(line.clone()) {
+            Ok(message) => Self::Message(message),
+            Err(Malformed::Array) => match split_array(&line) {
+                Ok(parts) => Self::Batch(parts.into_iter().map(Message::parse).collect()),
+                Err(malformed) => Self::Malformed(malformed),
+            },
+            Err(malformed) => Self::Malformed(malformed),
+        }
+    }
+}
+
+/// Reads lines from stdin into `sender` until the end of input; lines over `limit` bytes are skipped.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn spawn_reader(limit: usize, sender: Sender<Input>) -> io::Result<()> {
+    thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(move || {
+            let mut input = io::BufReader::with_capacity(READ, io::stdin());
+            match read_lines(&mut input, limit, &sender) {
+                Ok(()) => tracing::debug!("stdin ended"),
+                Err(wrong) => tracing::warn!("cannot read stdin: {wrong}"),
+            }
+        })?;
+    Ok(())
+}
+
+/// Writes the messages of `receiver` to stdout, one line each. The channel that it returns fires when the last one has
+/// been flushed, or when stdout is closed.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn spawn_writer(mut receiver: Receiver<Message>) -> io::Result<oneshot::Receiver<()>> {
+    let (done, flushed) = oneshot::channel();
+    thread::Builder::new()
+        .name("stdout".to_owned())
+        .spawn(move || {
+            if let Err(wrong) = write_lines(&mut io::stdout().lock(), &mut receiver) {
+                tracing::debug!("stdout is closed: {wrong}");
+            }
+            drop(receiver);
+            let _ = done.send(());
+        })?;
+    Ok(flushed)
+}
+
+fn read_lines(input: &mut impl BufRead, limit: usize, sender: &Sender<Input>) -> io::Result<()> {
+    let mut first = true;
+    loop {
+        let mut line = Vec::new();
+        let read = read_line(input, limit, &mut line)?;
+        if std::mem::take(&mut first) && line.starts_with(b"\xef\xbb\xbf") {
+            line.drain(..3);
+        }
+        let input = match read {
+            Line::End => return Ok(()),
+            Line::TooLarge(found) => Input::TooLarge(found),
+            Line::Whole if line.trim_ascii().is_empty() => continue,
+            Line::Whole => Input::parse(Bytes::from(line)),
+        };
+        if sender.send_blocking(input) == Err(Gone) {
+            return Ok(());
+        }
+    }
+}
+
+enum Line {
+    Whole,
+    TooLarge(Found),
+    End,
+}
+
+/// Reads up to the next line feed or the end of input. What is over `limit` is looked through for its id and dropped.
+fn read_line(input: &mut impl BufRead, limit: usize, line: &mut Vec<u8>) -> io::Result<Line> {
+    let mut oversize: Option<TopLevel> = None;
+    let mut any = false;
+    loop {
+        let piece = match input.fill_buf() {
+            Ok(piece) => piece,
+            Err(wrong) if wrong.kind() == io::ErrorKind::Interrupted => continue,
+            Err(wrong) => return Err(wrong),
+        };
+        let feed = memchr::memchr(b'\n', piece);
+        let part = piece.get(..feed.unwrap_or(piece.len())).unwrap_or_default();
+        let ended = feed.is_some() || piece.is_empty();
+        any |= !piece.is_empty();
+        match &mut oversize {
+            Some(scan) => scan.feed(part),
+            None if line.len() + part.len() > limit => {
+                let mut scan = TopLevel::default();
+                scan.feed(line);
+                scan.feed(part);
+                *line = Vec::new();
+                oversize = Some(scan);
+            }
+            None => line.extend_from_slice(part),
+        }
+        let used = part.len() + usize::from(feed.is_some());
+        input.consume(used);
+        if ended {
+            return Ok(match oversize {
+                Some(scan) => Line::TooLarge(scan.finish()),
+                None if any => Line::Whole,
+                None => Line::End,
+            });
+        }
+    }
+}
+
+fn write_lines(output: &mut impl Write, receiver: &mut Receiver<Message>) -> io::Result<()> {
+    let mut gathered = Vec::with_capacity(GATHER);
+    while let Some(messages) = receiver.recv_all_blocking() {
+        for message in messages {
+            let line = message.line();
+            if gathered.len() + line.len() >= GATHER {
+                output.write_all(&gathered)?;
+                gathered.clear();
+            }
+            if line.len() >= GATHER {
+                output.write_all(line)?;
+            } else {
+                gathered.extend_from_slice(line);
+            }
+            gathered.push(b'\n');
+        }
+        output.write_all(&gathered)?;
+        output.flush()?;
+        gathered.clear();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! The only door to stderr: what people read, and the log. stdout belongs to the protocol.
+
+mod log;
+mod redact;
+
+use std::io::{IsTerminal, Write, stderr};
+
+use crate::error::Fatal;
+
+pub use log::{Format, LogOptions, Verbosity, start as start_log};
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Whether stderr gets colour; `no_color` is whether `NO_COLOR` is set and not empty.
+    pub fn applies(self, no_color: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => !no_color && stderr().is_terminal(),
+        }
+    }
+}
+
+/// Tells why the program ends.
+pub fn fatal(fatal: &Fatal) {
+    let mut text = format!("mcp-tether: {}\n", redact::text(&fatal.message));
+    if let Some(hint) = &fatal.hint {
+        text.push_str(&format!("hint: {}\n", redact::text(hint)));
+    }
+    // If stderr is closed there is nobody to tell.
+    let _ = stderr().write_all(text.as_bytes());
+}
