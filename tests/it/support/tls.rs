@@ -1,0 +1,115 @@
+//! A private certificate authority for one test: a server certificate for loopback, a client
+//! certificate, and their files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
+};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use tempfile::TempDir;
+
+/// A certificate authority that lives as long as its test, with its files in a private folder.
+pub struct Ca {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: TempDir,
+}
+
+impl Default for Ca {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ca {
+    /// A new authority that nobody trusts yet.
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names to refuse");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "mcp-tether test CA");
+        let key = KeyPair::generate().expect("a key");
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, key).expect("a CA certificate"),
+            folder: TempDir::new().expect("a folder"),
+        }
+    }
+
+    /// The authority's certificate in PEM.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// The path of the authority's certificate, for `--ca-file`.
+    pub fn file(&self) -> PathBuf {
+        self.write("ca.pem", &self.pem())
+    }
+
+    /// The paths of a client's certificate and key, for `--client-cert` and `--client-key`.
+    pub fn client_files(&self) -> (PathBuf, PathBuf) {
+        let (cert, key) = self.client();
+        (
+            self.write("client.pem", &cert),
+            self.write("client.key", &key),
+        )
+    }
+
+    /// A client's certificate and key in PEM.
+    pub fn client(&self) -> (String, String) {
+        let mut params = CertificateParams::new(vec!["client.test".to_owned()]).expect("a name");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().expect("a key");
+        let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
+        (cert.pem(), key.serialize_pem())
+    }
+
+    /// What a server on loopback needs; `Mutual::Required` refuses clients without a certificate.
+    pub(super) fn server(&self, mutual: Mutual) -> ServerConfig {
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut params = CertificateParams::new(names).expect("the names");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().expect("a key");
+        let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let provider = Arc::new(default_provider());
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has both versions");
+        let config = match mutual {
+            Mutual::None => config.with_no_client_auth(),
+            Mutual::Required => {
+                let mut roots = RootCertStore::empty();
+                roots.add(self.issuer.der().clone()).expect("a root");
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                        .build()
+                        .expect("a verifier");
+                config.with_client_cert_verifier(verifier)
+            }
+        };
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a PKCS#8 key");
+        config
+            .with_single_cert(vec![cert.der().clone()], key)
+            .expect("key and certificate match")
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).expect("write a certificate file");
+        path
+    }
+}
+
+/// Whether a TLS server wants a certificate from its client.
+#[derive(Clone, Copy)]
+pub enum Mutual {
+    /// It does not ask.
+    None,
+    /// It ends the handshake without one.
+    Required,
+}
