@@ -7,9 +7,6 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use url::Url;
-
-use crate::net::guard;
 
 /// How long a verdict counts; the server may move on.
 const EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -31,18 +28,18 @@ impl Verdicts {
         }
     }
 
-    /// Whether `url` was found to speak HTTP+SSE lately.
-    pub fn is_sse(&self, url: &Url, now: SystemTime) -> bool {
-        let found = self.read().get(&guard::shown(url)).copied();
+    /// Whether `server`, its URL without the values of its query, was found to speak HTTP+SSE lately.
+    pub fn is_sse(&self, server: &str, now: SystemTime) -> bool {
+        let found = self.read().get(server).copied();
         found.is_some_and(|at| now < UNIX_EPOCH + Duration::from_secs(at) + EXPIRY)
     }
 
-    /// Keeps that `url` speaks HTTP+SSE, or forgets it.
-    pub fn set_sse(&self, url: &Url, sse: bool, now: SystemTime) {
+    /// Keeps that `server` speaks HTTP+SSE, or forgets it.
+    pub fn set_sse(&self, server: &str, sse: bool, now: SystemTime) {
         let mut file = self.read();
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         file.retain(|_, at| seconds < at.saturating_add(EXPIRY.as_secs()));
-        let key = guard::shown(url);
+        let key = server.to_owned();
         let changed = if sse {
             file.insert(key, seconds).is_none()
         } else {
@@ -76,23 +73,19 @@ impl Verdicts {
 mod tests {
     use super::{EXPIRY, Verdicts};
     use std::time::{Duration, SystemTime};
-    use url::Url;
 
     #[test]
     fn a_verdict_is_kept_until_it_expires_or_is_taken_back() {
         let home = tempfile::tempdir().unwrap();
         let verdicts = Verdicts::new(&home.path().join("state"));
-        let url = Url::parse("https://example.com/sse?key=s3cret").unwrap();
+        let server = "https://example.com/sse?key=..";
         let now = SystemTime::now();
-        assert!(!verdicts.is_sse(&url, now));
+        assert!(!verdicts.is_sse(server, now));
         assert!(!home.path().join("state").exists(), "asking writes nothing");
-        verdicts.set_sse(&url, true, now);
-        assert!(verdicts.is_sse(&url, now));
-        assert!(!verdicts.is_sse(&url, now + EXPIRY + Duration::from_secs(1)));
-        let text =
-            std::fs::read_to_string(home.path().join("state/http-sse-servers.json")).unwrap();
-        assert!(!text.contains("s3cret"), "{text}");
-        verdicts.set_sse(&url, false, now);
-        assert!(!verdicts.is_sse(&url, now));
+        verdicts.set_sse(server, true, now);
+        assert!(verdicts.is_sse(server, now));
+        assert!(!verdicts.is_sse(server, now + EXPIRY + Duration::from_secs(1)));
+        verdicts.set_sse(server, false, now);
+        assert!(!verdicts.is_sse(server, now));
     }
 }

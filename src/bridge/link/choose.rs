@@ -11,6 +11,7 @@ use super::{Link, Phase};
 use crate::era::detect;
 use crate::error::Failure;
 use crate::jsonrpc::Message;
+use crate::net::guard;
 use crate::store::verdicts::Verdicts;
 use crate::transport::{Exchange, Http, Scope, Sse, Transport};
 
@@ -91,7 +92,7 @@ impl Remote {
         }
         let known_sse = || {
             let verdicts = self.verdicts.as_ref();
-            verdicts.is_some_and(|verdicts| verdicts.is_sse(self.exchange.url(), SystemTime::now()))
+            verdicts.is_some_and(|verdicts| verdicts.is_sse(&self.shown(), SystemTime::now()))
         };
         match self.order {
             Order::HttpOnly => Choice::Settled(Transport::Http(self.http())),
@@ -101,9 +102,14 @@ impl Remote {
         }
     }
 
+    /// What verdicts are kept under: no value of the query, which may be a secret.
+    fn shown(&self) -> String {
+        guard::shown(self.exchange.url())
+    }
+
     fn remember(&self, sse: bool) {
         if let (Order::HttpFirst, Some(verdicts)) = (self.order, &self.verdicts) {
-            verdicts.set_sse(self.exchange.url(), sse, SystemTime::now());
+            verdicts.set_sse(&self.shown(), sse, SystemTime::now());
         }
     }
 }
