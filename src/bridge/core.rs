@@ -86,7 +86,7 @@ impl Core {
                         self.complete(entry, message).await;
                     }
                     None => {
-                        tracing::debug!(id = ?message.id(), "dropped an answer that nobody waits for")
+                        tracing::debug!(id = ?message.id(), "dropped an answer that nobody waits for");
                     }
                 }
             }

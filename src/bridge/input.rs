@@ -149,7 +149,7 @@ impl Bridge {
             }
             // An answer would be taken for that of the first one.
             Err(Refused::Duplicate) => {
-                tracing::warn!("ignored a request whose id {id} is in flight already")
+                tracing::warn!("ignored a request whose id {id} is in flight already");
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::ui;
 /// Runs the program with `args`, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
-    let bridge = match resolve::resolve(args.into_iter().collect(), &env) {
+    let bridge = match resolve::resolve(&args.into_iter().collect::<Vec<_>>(), &env) {
         Ok(bridge) => bridge,
         Err(resolve::Unresolved::Said(told)) => {
             let _ = told.print();

@@ -31,13 +31,13 @@ impl From<Fatal> for Unresolved {
 
 /// Reads the arguments, `argv[0]` being the program's name.
 pub fn resolve(
-    argv: Vec<OsString>,
+    argv: &[OsString],
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<Bridge, Unresolved> {
     let command = Cli::command();
     let typed = command
         .clone()
-        .try_get_matches_from(&argv)
+        .try_get_matches_from(argv)
         .map_err(Unresolved::Said)?;
     let (typed, head) = match typed.subcommand() {
         Some((_, inside)) => (inside.clone(), 2),
@@ -62,7 +62,7 @@ pub fn resolve(
     for setting in &settings {
         check(&command, setting)?;
     }
-    let (program, rest) = argv.split_at_checked(head).unwrap_or((&argv, &[]));
+    let (program, rest) = argv.split_at_checked(head).unwrap_or((argv, &[]));
     let flags = settings
         .into_iter()
         .flat_map(|setting| setting.flags)
@@ -162,9 +162,8 @@ fn check(command: &Clap, setting: &Setting) -> Result<(), Fatal> {
     if setting.flags.is_empty() {
         return Ok(());
     }
-    let wrong = match command.clone().try_get_matches_from(argv) {
-        Ok(_) => return Ok(()),
-        Err(wrong) => wrong,
+    let Err(wrong) = command.clone().try_get_matches_from(argv) else {
+        return Ok(());
     };
     let told = wrong.to_string();
     let first = told

@@ -28,12 +28,13 @@ pub(super) fn one_line(bytes: Bytes) -> Bytes {
     let text = bytes.trim_ascii();
     let start = text.as_ptr() as usize - bytes.as_ptr() as usize;
     let end = start + text.len();
-    let bytes = bytes.slice(start..end);
-    if memchr::memchr2(b'\n', b'\r', &bytes).is_none() {
-        return bytes;
+    let line = bytes.slice(start..end);
+    drop(bytes);
+    if memchr::memchr2(b'\n', b'\r', &line).is_none() {
+        return line;
     }
     // In place when nobody else holds the memory, so that a large pretty-printed answer is not copied.
-    let mut line = bytes
+    let mut line = line
         .try_into_mut()
         .unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
     for byte in line.iter_mut() {

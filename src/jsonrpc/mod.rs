@@ -153,11 +153,10 @@ impl Message {
     /// # Errors
     /// [`Malformed`] of the first element that is no message.
     pub fn parse_any(bytes: Bytes) -> Result<Vec<Self>, Malformed> {
-        match Self::parse(bytes.clone()) {
-            Ok(one) => Ok(vec![one]),
-            Err(Malformed::Array) => split_array(&bytes)?.into_iter().map(Self::parse).collect(),
-            Err(other) => Err(other),
+        if is_array(&bytes) {
+            return split_array(bytes)?.into_iter().map(Self::parse).collect();
         }
+        Self::parse(bytes).map(|one| vec![one])
     }
 
     /// What the message is.
@@ -222,12 +221,17 @@ impl Weight for Message {
     }
 }
 
+/// Whether the bytes are a JSON array, if they are JSON.
+pub fn is_array(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().first() == Some(&b'[')
+}
+
 /// The elements of a JSON array, each as a slice of the same memory.
 ///
 /// # Errors
 /// [`Malformed::Json`] when `bytes` is not an array.
-pub fn split_array(bytes: &Bytes) -> Result<Vec<Bytes>, Malformed> {
-    let line = edit::one_line(bytes.clone());
+pub fn split_array(bytes: Bytes) -> Result<Vec<Bytes>, Malformed> {
+    let line = edit::one_line(bytes);
     let text = utf8(&line)?;
     let parts: Vec<&RawValue> =
         serde_json::from_str(text).map_err(|wrong| Malformed::Json(wrong.to_string()))?;

@@ -106,7 +106,7 @@ impl Parser {
     }
 
     /// The next event that is complete.
-    pub fn next(&mut self) -> Option<Result<Event, TooLarge>> {
+    pub fn pop(&mut self) -> Option<Result<Event, TooLarge>> {
         self.ready.pop_front()
     }
 

@@ -228,10 +228,16 @@ pub(super) fn media_type(response: &Response) -> String {
     essence.trim().to_ascii_lowercase()
 }
 
+/// A copy of as much of a body as its excerpt needs, so that the body itself can be given away.
+pub(super) fn excerpt_source(body: &[u8]) -> Vec<u8> {
+    body.get(..body.len().min(EXCERPT * 4))
+        .unwrap_or_default()
+        .to_vec()
+}
+
 /// At most 200 printable characters of a body.
 pub(super) fn excerpt(body: &[u8]) -> Option<String> {
-    let head = body.get(..body.len().min(EXCERPT * 4)).unwrap_or_default();
-    let text: String = String::from_utf8_lossy(head)
+    let text: String = String::from_utf8_lossy(&excerpt_source(body))
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")

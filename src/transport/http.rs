@@ -6,7 +6,6 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::Response;
@@ -14,11 +13,11 @@ use reqwest::Response;
 pub use stream::HttpEvents;
 
 use super::events::Cursor;
-use super::exchange::{Ask, Exchange, excerpt, media_type};
+use super::exchange::{Ask, Exchange, excerpt, excerpt_source, media_type};
 use super::session::{Current, Session};
 use super::{Events, Listening, Outgoing, Reply, Scope};
 use crate::error::{Failure, Refusal};
-use crate::jsonrpc::{Kind, Malformed, Message};
+use crate::jsonrpc::{Kind, Malformed, Message, is_array};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -96,13 +95,12 @@ impl Http {
         if body.is_empty() {
             return Ok(Reply::Accepted);
         }
-        match Message::parse(body.clone()) {
-            Ok(message) => Ok(Reply::One(message)),
-            Err(Malformed::Array) => match Message::parse_any(body) {
-                Ok(messages) => Ok(Reply::Many(Events::Ready(messages.into()))),
-                Err(malformed) => Err(not_mcp(&media_type, &Bytes::new(), &malformed)),
-            },
-            Err(malformed) => Err(not_mcp(&media_type, &body, &malformed)),
+        let head = excerpt_source(&body);
+        let array = is_array(&body);
+        match Message::parse_any(body) {
+            Ok(mut messages) if !array => Ok(messages.pop().map_or(Reply::Accepted, Reply::One)),
+            Ok(messages) => Ok(Reply::Many(Events::Ready(messages.into()))),
+            Err(malformed) => Err(not_mcp(&media_type, &head, &malformed)),
         }
     }
 
@@ -194,7 +192,7 @@ fn ends_session(refusal: &Refusal) -> bool {
     }
 }
 
-fn not_mcp(media_type: &str, body: &Bytes, malformed: &Malformed) -> Failure {
+fn not_mcp(media_type: &str, body: &[u8], malformed: &Malformed) -> Failure {
     let what = match (media_type, malformed) {
         ("application/json" | "", Malformed::Json(wrong)) => {
             format!("the server's answer is not valid JSON: {wrong}")

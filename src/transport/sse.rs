@@ -255,7 +255,7 @@ impl Stream {
     /// The next event; `None` when the stream has ended.
     async fn next(&mut self) -> Option<Result<Event, TooLarge>> {
         loop {
-            if let Some(event) = self.parser.next() {
+            if let Some(event) = self.parser.pop() {
                 return Some(event);
             }
             match self.response.chunk().await {

@@ -7,7 +7,7 @@ use std::thread;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::jsonrpc::{Found, Malformed, Message, TopLevel, split_array};
+use crate::jsonrpc::{Found, Malformed, Message, TopLevel, is_array, split_array};
 use crate::queue::{Gone, Receiver, Sender, Weight};
 
 /// Bytes read from stdin at a time.
@@ -42,12 +42,14 @@ impl Weight for Input {
 impl Input {
     /// Reads one line.
     pub fn parse(line: Bytes) -> Self {
-        match Message::parse(line.clone()) {
-            Ok(message) => Self::Message(message),
-            Err(Malformed::Array) => match split_array(&line) {
+        if is_array(&line) {
+            return match split_array(line) {
                 Ok(parts) => Self::Batch(parts.into_iter().map(Message::parse).collect()),
                 Err(malformed) => Self::Malformed(malformed),
-            },
+            };
+        }
+        match Message::parse(line) {
+            Ok(message) => Self::Message(message),
             Err(malformed) => Self::Malformed(malformed),
         }
     }

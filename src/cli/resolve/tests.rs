@@ -6,12 +6,12 @@ use crate::cli::args::{Bridge, Transport};
 fn with(args: &[&str], env: &[(&str, &str)], file: &str) -> Result<Bridge, Unresolved> {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("config.toml"), file).unwrap();
-    let argv = std::iter::once("mcp-tether")
+    let argv: Vec<OsString> = std::iter::once("mcp-tether")
         .chain(args.iter().copied())
         .map(OsString::from)
         .collect();
     let home = home.path().to_str().unwrap().to_owned();
-    resolve(argv, &|name: &str| {
+    resolve(&argv, &|name: &str| {
         if name == "MCP_TETHER_HOME" {
             return Some(home.clone());
         }

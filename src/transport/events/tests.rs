@@ -10,7 +10,7 @@ fn events(pieces: &[&[u8]]) -> (Vec<String>, Cursor) {
     let mut seen = Vec::new();
     for piece in pieces {
         parser.push(Bytes::copy_from_slice(piece));
-        while let Some(event) = parser.next() {
+        while let Some(event) = parser.pop() {
             let event = event.unwrap();
             let text = String::from_utf8_lossy(&event.data).into_owned();
             seen.push(match event.name {
@@ -97,7 +97,7 @@ fn an_event_over_the_limit_is_skipped_and_the_next_one_works() {
     for piece in big.chunks(777) {
         parser.push(Bytes::copy_from_slice(piece));
     }
-    let seen: Vec<_> = std::iter::from_fn(|| parser.next()).collect();
+    let seen: Vec<_> = std::iter::from_fn(|| parser.pop()).collect();
     let fits = Event {
         name: Name::Message,
         data: Bytes::from_static(b"0123456789"),
@@ -112,8 +112,8 @@ fn endless_comments_take_no_memory() {
         parser.push(Bytes::from_static(b": keep-alive\n"));
     }
     parser.push(Bytes::from_static(b"data: a\n\n"));
-    assert_eq!(parser.next().unwrap().unwrap().data, "a");
-    assert!(parser.next().is_none());
+    assert_eq!(parser.pop().unwrap().unwrap().data, "a");
+    assert!(parser.pop().is_none());
 }
 
 proptest! {
@@ -142,6 +142,6 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut parser = Parser::new(50, Cursor::default());
         parser.push(Bytes::from(bytes));
-        while parser.next().is_some() {}
+        while parser.pop().is_some() {}
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Response;
 use tokio::time::Instant;
 
@@ -11,7 +12,7 @@ use crate::error::Failure;
 use crate::jsonrpc::Message;
 use crate::net::client::cause;
 use crate::transport::events::{Cursor, Name, Parser, TooLarge};
-use crate::transport::exchange::{excerpt, media_type};
+use crate::transport::exchange::{excerpt, excerpt_source, media_type};
 use crate::transport::session::Session;
 
 /// The wait before a resume where the server names none.
@@ -95,7 +96,7 @@ impl HttpEvents {
             if let Some(message) = self.batch.pop() {
                 return Ok(Some(message));
             }
-            if let Some(event) = self.parser.next() {
+            if let Some(event) = self.parser.pop() {
                 match event {
                     Ok(event) if event.name == Name::Message => self.read(event.data)?,
                     Ok(_) => {}
@@ -128,8 +129,9 @@ impl HttpEvents {
         }
     }
 
-    fn read(&mut self, data: bytes::Bytes) -> Result<(), Failure> {
-        match Message::parse_any(data.clone()) {
+    fn read(&mut self, data: Bytes) -> Result<(), Failure> {
+        let head = excerpt_source(&data);
+        match Message::parse_any(data) {
             Ok(mut messages) => {
                 messages.reverse();
                 self.batch = messages;
@@ -138,14 +140,14 @@ impl HttpEvents {
             // Some servers send words like `ping`; what begins like a message may have been the answer.
             Err(_)
                 if self.purpose == Purpose::Listen
-                    || !matches!(data.first(), Some(b'{' | b'[')) =>
+                    || !matches!(head.first(), Some(b'{' | b'[')) =>
             {
                 tracing::warn!("ignored an event that is no JSON-RPC message");
                 Ok(())
             }
             Err(_) => Err(Failure::NotMcp {
                 what: "the server's event stream brought a broken JSON-RPC message".to_owned(),
-                excerpt: excerpt(&data),
+                excerpt: excerpt(&head),
             }),
         }
     }
