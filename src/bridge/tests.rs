@@ -1,1 +1,366 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::FutureExt;
+use proptest::prelude::*;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{Bridge, End, Options, Order, Remote, filter};
+use crate::auth::Authorizer;
+use crate::error::Failure;
+use crate::jsonrpc::{Id, Kind, Message, reply};
+use crate::net::client::{self, Client};
+use crate::queue::{self, Receiver, Sender};
+use crate::transport::scripted::Scripted;
+use crate::transport::stdio::Input;
+use crate::transport::{Events, Exchange, Limits, Outgoing, Reply, Transport};
+
+/// A bridge to a scripted peer, with the client's ends of its queues.
+struct Rig {
+    input: Option<Sender<Input>>,
+    output: Receiver<Message>,
+    stop: Option<oneshot::Sender<()>>,
+    end: JoinHandle<End>,
+    sent: Arc<Mutex<Vec<Message>>>,
+}
+
+type Script = dyn Fn(&Message) -> Result<Reply, Failure> + Send + Sync;
+
+fn options() -> Options {
+    Options {
+        initialize_wait: Duration::from_secs(8),
+        request_timeout: None,
+        grace: Duration::from_secs(30),
+        ping_interval: None,
+        max_message_size: 1 << 20,
+        filter: filter::Options::default(),
+    }
+}
+
+fn remote(scripted: Scripted) -> Remote {
+    let url = Url::parse("http://127.0.0.1:1/mcp").unwrap();
+    let client = Client::new(client::Options {
+        url: url.clone(),
+        proxy: client::Proxy::Direct,
+        ca_file: None,
+        client_cert: None,
+        client_key: None,
+        verify: client::Verify::Certificates,
+        family: client::Family::Any,
+        connect_timeout: Duration::from_secs(1),
+        cookies: client::Cookies::Off,
+    })
+    .unwrap();
+    let limits = Limits {
+        headers: None,
+        body: None,
+        message: 1 << 20,
+    };
+    let exchange = Exchange::new(
+        client,
+        url,
+        http::HeaderMap::new(),
+        Authorizer::None,
+        limits,
+    );
+    Remote {
+        exchange: Arc::new(exchange),
+        order: Order::HttpFirst,
+        verdicts: None,
+        scripted: Some(Transport::Scripted(Arc::new(scripted))),
+    }
+}
+
+impl Rig {
+    fn new(
+        options: Options,
+        script: impl Fn(&Message) -> Result<Reply, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        let script: Arc<Script> = Arc::new(script);
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&sent);
+        let scripted = Scripted::new(move |outgoing: Outgoing| {
+            log.lock().unwrap().push(outgoing.message.clone());
+            let reply = script(&outgoing.message);
+            async move { reply }.boxed()
+        });
+        let (to_bridge, input) = queue::bounded(1 << 20);
+        let (output, from_bridge) = queue::bounded(1 << 20);
+        let (stop, stopped) = oneshot::channel();
+        let bridge = Bridge::new(options, remote(scripted), output);
+        let end = tokio::spawn(bridge.run(input, async {
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }));
+        Self {
+            input: Some(to_bridge),
+            output: from_bridge,
+            stop: Some(stop),
+            end,
+            sent,
+        }
+    }
+
+    async fn send(&self, line: &str) {
+        let line = Bytes::from(line.to_owned());
+        self.input
+            .as_ref()
+            .unwrap()
+            .send(Input::parse(line))
+            .await
+            .unwrap();
+    }
+
+    async fn recv(&mut self) -> String {
+        let message = self.output.recv().await.expect("a message");
+        String::from_utf8(message.line().to_vec()).unwrap()
+    }
+
+    /// Waits until a message of this method has been sent.
+    async fn until_sent(&self, method: &str) {
+        while self.sent(method) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn sent(&self, method: &str) -> usize {
+        self.sent
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|message| message.method() == method)
+            .count()
+    }
+}
+
+fn call(id: u64) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"x"}}}}"#)
+}
+
+/// A stream that the test feeds.
+fn stream() -> (
+    mpsc::Sender<Result<Message, Failure>>,
+    Result<Reply, Failure>,
+) {
+    let (sender, receiver) = mpsc::channel(8);
+    (sender, Ok(Reply::Many(Events::Scripted(receiver))))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_request_is_never_answered_and_its_stream_is_kept_30_seconds() {
+    let (feed, reply) = stream();
+    let reply = Mutex::new(Some(reply));
+    let rig = Rig::new(options(), move |message| match message.kind() {
+        Kind::Request => reply.lock().unwrap().take().unwrap(),
+        _ => Ok(Reply::Accepted),
+    });
+    let mut rig = rig;
+    rig.send(&call(1)).await;
+    rig.until_sent("tools/call").await;
+    rig.send(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    let cancelled = Instant::now();
+    feed.send(Ok(Message::parse(r#"{"id":1,"result":{}}"#.into()).unwrap()))
+        .await
+        .unwrap();
+    rig.input = None;
+    assert_eq!(rig.end.await.unwrap(), End::Input);
+    assert!(
+        rig.output.recv().await.is_none(),
+        "a cancelled request gets no answer"
+    );
+    assert!(
+        cancelled.elapsed() < Duration::from_secs(30),
+        "leaving does not wait for it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_of_a_cancelled_request_ends_after_30_seconds() {
+    let (feed, reply) = stream();
+    let reply = Mutex::new(Some(reply));
+    let rig = Rig::new(options(), move |message| match message.kind() {
+        Kind::Request => reply.lock().unwrap().take().unwrap(),
+        _ => Ok(Reply::Accepted),
+    });
+    rig.send(&call(1)).await;
+    rig.until_sent("tools/call").await;
+    rig.send(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    let cancelled = Instant::now();
+    feed.closed().await;
+    assert_eq!(cancelled.elapsed().as_secs(), 30);
+    assert_eq!(rig.sent("notifications/cancelled"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn running_requests_have_the_grace_to_finish() {
+    let (feed, reply) = stream();
+    let reply = Mutex::new(Some(reply));
+    let mut rig = Rig::new(options(), move |_| reply.lock().unwrap().take().unwrap());
+    rig.send(&call(1)).await;
+    rig.input = None;
+    let ended = Instant::now();
+    assert!(rig.recv().await.contains("-31008"));
+    assert_eq!(ended.elapsed().as_secs(), 30);
+    assert_eq!(rig.end.await.unwrap(), End::Input);
+    drop(feed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_answers_what_is_running_at_once() {
+    let (feed, reply) = stream();
+    let reply = Mutex::new(Some(reply));
+    let mut rig = Rig::new(options(), move |_| reply.lock().unwrap().take().unwrap());
+    rig.send(&call(1)).await;
+    tokio::task::yield_now().await;
+    let told = Instant::now();
+    rig.stop.take().unwrap().send(()).unwrap();
+    assert!(rig.recv().await.contains("-31008"));
+    assert!(told.elapsed() < Duration::from_millis(1500));
+    assert_eq!(rig.end.await.unwrap(), End::Stopped);
+    drop(feed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_over_its_time_is_answered_and_cancelled() {
+    let options = Options {
+        request_timeout: Some(Duration::from_secs(5)),
+        ..options()
+    };
+    let feeds = Mutex::new(Vec::new());
+    let mut rig = Rig::new(options, move |message| match message.kind() {
+        Kind::Request => {
+            let (feed, reply) = stream();
+            feeds.lock().unwrap().push(feed);
+            reply
+        }
+        _ => Ok(Reply::Accepted),
+    });
+    let started = Instant::now();
+    rig.send(&call(1)).await;
+    assert!(rig.recv().await.contains("-31002"));
+    assert_eq!(started.elapsed().as_secs(), 5);
+    rig.input = None;
+    let sent = Arc::clone(&rig.sent);
+    rig.end.await.unwrap();
+    let sent = sent.lock().unwrap();
+    let cancelled = sent
+        .iter()
+        .find(|message| message.method() == "notifications/cancelled")
+        .unwrap();
+    assert!(cancelled.payload().unwrap().contains(r#""requestId":1"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_initialize_is_answered_after_60_seconds() {
+    let (feed, reply) = stream();
+    let reply = Mutex::new(Some(reply));
+    let mut rig = Rig::new(options(), move |_| reply.lock().unwrap().take().unwrap());
+    let started = Instant::now();
+    rig.send(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#)
+        .await;
+    // The handshake holds it up, and its failure lets it go.
+    rig.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)
+        .await;
+    assert_eq!(rig.recv().await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    assert_eq!(started.elapsed().as_secs(), 0);
+    assert!(rig.recv().await.contains("-31002"));
+    assert_eq!(started.elapsed().as_secs(), 60);
+    drop(feed);
+}
+
+/// What the server does with one request.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Answer,
+    AnswerTwice,
+    Accept,
+    OtherId,
+    Stream,
+    StreamEnds,
+    StreamBreaks,
+    Lost,
+    Unreachable,
+    NamelessError,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        Just(Deed::Answer),
+        Just(Deed::AnswerTwice),
+        Just(Deed::Accept),
+        Just(Deed::OtherId),
+        Just(Deed::Stream),
+        Just(Deed::StreamEnds),
+        Just(Deed::StreamBreaks),
+        Just(Deed::Lost),
+        Just(Deed::Unreachable),
+        Just(Deed::NamelessError),
+    ]
+}
+
+fn perform(deed: Deed, message: &Message) -> Result<Reply, Failure> {
+    let Some(id) = message.id().filter(|_| message.kind() == Kind::Request) else {
+        return Ok(Reply::Accepted);
+    };
+    let answer = reply::result(id, "{}");
+    let progress = reply::notification("notifications/progress", &serde_json::json!({}));
+    Ok(match deed {
+        Deed::Answer => Reply::One(answer),
+        Deed::AnswerTwice => Reply::Many(Events::Ready([answer.clone(), answer].into())),
+        Deed::Accept => Reply::Accepted,
+        Deed::OtherId => Reply::One(reply::result(&Id::text("other"), "{}")),
+        Deed::Stream => Reply::Many(Events::Ready([progress.clone(), progress, answer].into())),
+        Deed::StreamEnds => Reply::Many(Events::Ready([progress].into())),
+        Deed::StreamBreaks => {
+            let (feed, receiver) = mpsc::channel(2);
+            feed.try_send(Err(Failure::Lost("cut".to_owned()))).unwrap();
+            Reply::Many(Events::Scripted(receiver))
+        }
+        Deed::Lost => return Err(Failure::Lost("reset".to_owned())),
+        Deed::Unreachable => {
+            return Err(Failure::Unreachable {
+                what: "down".to_owned(),
+                hint: "up",
+            });
+        }
+        Deed::NamelessError => Reply::One(reply::error(None, -1, "nameless", None)),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn each_request_gets_exactly_one_answer_whatever_the_server_does(
+        deeds in proptest::collection::vec((deed(), prop_oneof![Just("tools/call"), Just("tools/list"), Just("initialize")]), 1..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let answers = runtime.block_on(async {
+            let script = deeds.clone();
+            let mut rig = Rig::new(options(), move |message| {
+                let index = message.id().and_then(|id| id.raw().parse::<usize>().ok());
+                perform(index.map_or(Deed::Answer, |index| script[index].0), message)
+            });
+            for (index, (_, method)) in deeds.iter().enumerate() {
+                rig.send(&format!(r#"{{"jsonrpc":"2.0","id":{index},"method":"{method}"}}"#)).await;
+            }
+            rig.input = None;
+            let mut answers = Vec::new();
+            while let Some(message) = rig.output.recv().await {
+                if let Some(id) = message.id().filter(|_| message.is_response()) {
+                    answers.push(id.raw().parse::<usize>().unwrap());
+                }
+            }
+            answers
+        });
+        let mut answers = answers;
+        answers.sort_unstable();
+        prop_assert_eq!(answers, (0..deeds.len()).collect::<Vec<_>>());
+    }
+}
