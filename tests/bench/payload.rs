@@ -1,0 +1,103 @@
+//! The bytes that travel: known to both the server and the clients, cheap to produce.
+
+use std::io::Write;
+
+use bytes::Bytes;
+
+/// Length of a block of text, in bytes of its JSON form. 16 to the MiB leave room for an
+/// envelope, so that a message of 256 MiB stays within a limit of 256 MiB.
+const BLOCK: usize = LINE * 840;
+
+/// A line of text: 76 letters and an escaped newline, as in a file that a tool returns.
+const LINE: usize = 78;
+
+/// How many blocks make (nearly) so many MiB.
+pub const fn blocks(mib: usize) -> usize {
+    mib * 16
+}
+
+/// Bytes of text in so many MiB of blocks.
+pub const fn text_len(mib: usize) -> usize {
+    blocks(mib) * BLOCK
+}
+
+/// One block of text as it stands inside a JSON string.
+pub fn block() -> Bytes {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut seed = 1_u32;
+    let mut text = Vec::with_capacity(BLOCK);
+    while text.len() < BLOCK {
+        for _ in 0..LINE - 2 {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let letter = usize::try_from(seed >> 26).unwrap_or_default();
+            text.extend(LETTERS.get(letter));
+        }
+        text.extend_from_slice(br"\n");
+    }
+    text.into()
+}
+
+/// An `initialize` request.
+pub fn initialize(id: u64) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1"}}}}}}"#
+    )
+}
+
+/// A `tools/call` request; `rest` follows the tool's name inside `params`.
+pub fn call(id: u64, tool: &str, rest: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}",{rest}}}}}"#
+    )
+}
+
+/// A small call.
+pub fn echo(id: u64) -> String {
+    call(id, "echo", r#""arguments":{"text":"hello, far away"}"#)
+}
+
+/// A call that is answered by so many MiB, as a JSON body or as one event.
+pub fn big(id: u64, mib: usize, event: bool) -> String {
+    let blocks = blocks(mib);
+    let arguments = format!(r#""arguments":{{"blocks":{blocks},"event":{event}}}"#);
+    call(id, "big", &arguments)
+}
+
+/// A call that is answered by a stream of progress notifications.
+pub fn stream(id: u64, events: usize) -> String {
+    let rest = format!(
+        r#""arguments":{{"events":{events}}},"_meta":{{"progressToken":{PROGRESS_TOKEN}}}"#
+    );
+    call(id, "stream", &rest)
+}
+
+/// A call whose argument is so many MiB long.
+pub fn sink(id: u64, mib: usize) -> Vec<u8> {
+    let block = block();
+    let mut line = Vec::with_capacity(text_len(mib) + 256);
+    line.extend_from_slice(call(id, "sink", r#""arguments":{"data":""#).as_bytes());
+    // `call` has closed the object behind the open string: take the two braces off again.
+    line.truncate(line.len() - 2);
+    for _ in 0..blocks(mib) {
+        line.extend_from_slice(&block);
+    }
+    line.extend_from_slice(br#""}}}"#);
+    line
+}
+
+/// The token that the clients ask progress with, as JSON.
+pub const PROGRESS_TOKEN: &str = r#""stream-1""#;
+
+/// The event stream that answers `stream`, without the result: one notification of about 120
+/// bytes in each event.
+pub fn progress_events(token: &str, events: usize) -> Vec<u8> {
+    let mut body = Vec::with_capacity(events * 150);
+    for n in 1..=events {
+        // Writing to a Vec cannot fail.
+        let _ = write!(
+            body,
+            "event: message\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":{n},\"total\":{events}}}}}\n\n",
+        );
+    }
+    body
+}
