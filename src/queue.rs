@@ -1,7 +1,6 @@
 //! A queue bounded by bytes, between threads and tasks: the two ends of the bridge.
 //!
-//! Either end may block a thread or await: stdin's thread sends while a task receives, tasks send while stdout's thread
-//! receives, and an in-process driver awaits on both. Items are taken in the order in which they were given.
+//! A giver may block a thread, as the one of stdin does, or await. Items are taken in the order in which they were given.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -77,11 +76,6 @@ impl<T: Weight> Shared<T> {
         Ok(None)
     }
 
-    fn announce_item(&self) {
-        self.changed.notify_all();
-        self.item.notify_one();
-    }
-
     fn announce_space(&self) {
         self.changed.notify_all();
         self.space.notify_waiters();
@@ -94,25 +88,29 @@ impl<T: Weight> Sender<T> {
     /// # Errors
     /// [`Gone`] when nobody takes any more.
     pub async fn send(&self, item: T) -> Result<(), Gone> {
-        let mut item = item;
-        loop {
+        let mut refused = self.try_send(item)?;
+        while let Some(item) = refused {
             // Registered before the look, so that room made in between is not missed.
             let space = self.0.space.notified();
             tokio::pin!(space);
             space.as_mut().enable();
-            let refused = {
-                let mut state = self.0.lock();
-                self.0.offer(&mut state, item)?
-            };
-            match refused {
-                None => {
-                    self.0.announce_item();
-                    return Ok(());
-                }
-                Some(back) => item = back,
+            refused = self.try_send(item)?;
+            if refused.is_some() {
+                space.await;
             }
-            space.await;
         }
+        Ok(())
+    }
+
+    fn try_send(&self, item: T) -> Result<Option<T>, Gone> {
+        let refused = {
+            let mut state = self.0.lock();
+            self.0.offer(&mut state, item)?
+        };
+        if refused.is_none() {
+            self.0.item.notify_one();
+        }
+        Ok(refused)
     }
 
     /// Gives `item`, blocking this thread until there is room.
@@ -131,7 +129,7 @@ impl<T: Weight> Sender<T> {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         drop(state);
-        self.0.announce_item();
+        self.0.item.notify_one();
         Ok(())
     }
 
@@ -170,7 +168,7 @@ impl<T: Weight> Drop for Sender<T> {
             state.senders == 0
         };
         if last {
-            self.0.announce_item();
+            self.0.item.notify_one();
         }
     }
 }
@@ -178,14 +176,31 @@ impl<T: Weight> Drop for Sender<T> {
 impl<T: Weight> Receiver<T> {
     /// The next item, or `None` when every sender is gone and the queue is empty. Safe to drop while waiting.
     pub async fn recv(&mut self) -> Option<T> {
+        self.take(|state| {
+            let item = state.items.pop_front()?;
+            state.bytes = state.bytes.saturating_sub(item.weight());
+            Some(item)
+        })
+        .await
+    }
+
+    /// Everything that is queued, once there is something; `None` when every sender is gone.
+    pub async fn recv_all(&mut self) -> Option<VecDeque<T>> {
+        self.take(|state| {
+            state.bytes = 0;
+            Some(std::mem::take(&mut state.items)).filter(|items| !items.is_empty())
+        })
+        .await
+    }
+
+    async fn take<R>(&mut self, take: impl Fn(&mut State<T>) -> Option<R>) -> Option<R> {
         loop {
             {
                 let mut state = self.0.lock();
-                if let Some(item) = state.items.pop_front() {
-                    state.bytes = state.bytes.saturating_sub(item.weight());
+                if let Some(taken) = take(&mut state) {
                     drop(state);
                     self.0.announce_space();
-                    return Some(item);
+                    return Some(taken);
                 }
                 if state.senders == 0 {
                     return None;
@@ -193,26 +208,6 @@ impl<T: Weight> Receiver<T> {
             }
             self.0.item.notified().await;
         }
-    }
-
-    /// Everything that is queued, blocking this thread while there is nothing; `None` when every sender is gone.
-    pub fn recv_all_blocking(&mut self) -> Option<VecDeque<T>> {
-        let mut state = self.0.lock();
-        while state.items.is_empty() {
-            if state.senders == 0 {
-                return None;
-            }
-            state = self
-                .0
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        let items = std::mem::take(&mut state.items);
-        state.bytes = 0;
-        drop(state);
-        self.0.announce_space();
-        Some(items)
     }
 }
 

@@ -68,7 +68,7 @@ async fn bridge(options: Options, remote: Remote) -> std::io::Result<ExitCode> {
     let (to_bridge, input) = queue::bounded(QUEUE);
     let (output, from_bridge) = queue::bounded(QUEUE);
     spawn_reader(options.max_message_size, to_bridge)?;
-    let flushed = spawn_writer(from_bridge)?;
+    let flushed = tokio::spawn(spawn_writer(from_bridge)?);
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let work = async {
         let end = Bridge::new(options, remote, output)

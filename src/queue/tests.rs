@@ -53,8 +53,8 @@ async fn a_lost_receiver_is_noticed() {
     sender.abandoned().await;
 }
 
-#[test]
-fn threads_block_on_both_ends() {
+#[tokio::test]
+async fn a_thread_waits_for_room() {
     let (sender, mut receiver) = bounded(4);
     let giver = std::thread::spawn(move || {
         for _ in 0..1000 {
@@ -62,7 +62,7 @@ fn threads_block_on_both_ends() {
         }
     });
     let mut seen = 0;
-    while let Some(items) = receiver.recv_all_blocking() {
+    while let Some(items) = receiver.recv_all().await {
         seen += items.len();
     }
     giver.join().unwrap();

@@ -27,6 +27,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The longest that the server may take over the DELETE of a session.
 const DELETE_WAIT: Duration = Duration::from_secs(1);
 
+/// The longest that the end of an unneeded body is waited for.
+const FINISH_WAIT: Duration = Duration::from_secs(1);
+
 /// A link to one MCP endpoint.
 #[derive(Debug)]
 pub struct Http {
@@ -179,6 +182,17 @@ impl Http {
             Err(_) => tracing::debug!("the server took too long to end the session"),
         }
     }
+}
+
+/// Reads what is left of a response that nobody needs, so that its connection can be used again.
+fn finish(mut response: Response) {
+    if response.content_length() == Some(0) {
+        return;
+    }
+    tokio::spawn(async move {
+        let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+        let _ = tokio::time::timeout(FINISH_WAIT, rest).await;
+    });
 }
 
 fn ends_session(refusal: &Refusal) -> bool {

@@ -1,11 +1,15 @@
 //! stdin and stdout: newline-delimited JSON-RPC on two threads, so that a slow or silent client never blocks a request
 //! (MCP transports §stdio). Lines are read and written whole; what they mean is decided elsewhere.
 
+mod pipe;
+
+use std::collections::VecDeque;
+use std::future::Future;
 use std::io::{self, BufRead, Write};
 use std::thread;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::jsonrpc::{Found, Malformed, Message, TopLevel, is_array, split_array};
 use crate::queue::{Gone, Receiver, Sender, Weight};
@@ -64,7 +68,8 @@ pub fn spawn_reader(limit: usize, sender: Sender<Input>) -> io::Result<()> {
         .name("stdin".to_owned())
         .spawn(move || {
             let mut input = io::BufReader::with_capacity(READ, io::stdin());
-            match read_lines(&mut input, limit, &sender) {
+            let widen = || pipe::widen(io::stdin());
+            match read_lines(&mut input, limit, &sender, widen) {
                 Ok(()) => tracing::debug!("stdin ended"),
                 Err(wrong) => tracing::warn!("cannot read stdin: {wrong}"),
             }
@@ -72,30 +77,53 @@ pub fn spawn_reader(limit: usize, sender: Sender<Input>) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the messages of `receiver` to stdout, one line each. The channel that it returns fires when the last one has
-/// been flushed, or when stdout is closed.
+/// Writes the messages of `receiver` to stdout, one line each. What it returns is ready when the last one has been flushed,
+/// or stdout is closed; it must be polled for anything to be written.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn spawn_writer(mut receiver: Receiver<Message>) -> io::Result<oneshot::Receiver<()>> {
+pub fn spawn_writer(mut receiver: Receiver<Message>) -> io::Result<impl Future<Output = ()>> {
+    // All that is queued is handed over at once: while the thread writes, the next batch gathers.
+    let (to_thread, mut batches) = mpsc::channel::<VecDeque<Message>>(1);
     let (done, flushed) = oneshot::channel();
     thread::Builder::new()
         .name("stdout".to_owned())
         .spawn(move || {
-            if let Err(wrong) = write_lines(&mut io::stdout().lock(), &mut receiver) {
+            let batches = std::iter::from_fn(|| batches.blocking_recv());
+            if let Err(wrong) = write_lines(&mut io::stdout().lock(), batches, || {
+                pipe::widen(io::stdout())
+            }) {
                 tracing::debug!("stdout is closed: {wrong}");
             }
-            drop(receiver);
             let _ = done.send(());
         })?;
-    Ok(flushed)
+    Ok(async move {
+        tokio::select! {
+            () = async {
+                while let Some(batch) = receiver.recv_all().await {
+                    if to_thread.send(batch).await.is_err() {
+                        return;
+                    }
+                }
+            } => {}
+            () = to_thread.closed() => {}
+        }
+        drop((receiver, to_thread));
+        let _ = flushed.await;
+    })
 }
 
-fn read_lines(input: &mut impl BufRead, limit: usize, sender: &Sender<Input>) -> io::Result<()> {
+fn read_lines(
+    input: &mut impl BufRead,
+    limit: usize,
+    sender: &Sender<Input>,
+    widen: impl FnOnce(),
+) -> io::Result<()> {
     let mut first = true;
+    let mut widen = Some(widen);
     loop {
         let mut line = Vec::new();
-        let read = read_line(input, limit, &mut line)?;
+        let read = read_line(input, limit, &mut line, &mut widen)?;
         if std::mem::take(&mut first) && line.starts_with(b"\xef\xbb\xbf") {
             line.drain(..3);
         }
@@ -118,7 +146,12 @@ enum Line {
 }
 
 /// Reads up to the next line feed or the end of input. What is over `limit` is looked through for its id and dropped.
-fn read_line(input: &mut impl BufRead, limit: usize, line: &mut Vec<u8>) -> io::Result<Line> {
+fn read_line(
+    input: &mut impl BufRead,
+    limit: usize,
+    line: &mut Vec<u8>,
+    widen: &mut Option<impl FnOnce()>,
+) -> io::Result<Line> {
     let mut oversize: Option<TopLevel> = None;
     let mut any = false;
     loop {
@@ -144,6 +177,11 @@ fn read_line(input: &mut impl BufRead, limit: usize, line: &mut Vec<u8>) -> io::
         }
         let used = part.len() + usize::from(feed.is_some());
         input.consume(used);
+        if line.len() >= pipe::LARGE
+            && let Some(widen) = widen.take()
+        {
+            widen();
+        }
         if ended {
             return Ok(match oversize {
                 Some(scan) => Line::TooLarge(scan.finish()),
@@ -154,14 +192,24 @@ fn read_line(input: &mut impl BufRead, limit: usize, line: &mut Vec<u8>) -> io::
     }
 }
 
-fn write_lines(output: &mut impl Write, receiver: &mut Receiver<Message>) -> io::Result<()> {
+fn write_lines(
+    output: &mut impl Write,
+    batches: impl Iterator<Item = VecDeque<Message>>,
+    widen: impl FnOnce(),
+) -> io::Result<()> {
+    let mut widen = Some(widen);
     let mut gathered = Vec::with_capacity(GATHER);
-    while let Some(messages) = receiver.recv_all_blocking() {
-        for message in messages {
+    for batch in batches {
+        for message in batch {
             let line = message.line();
             if gathered.len() + line.len() >= GATHER {
                 output.write_all(&gathered)?;
                 gathered.clear();
+            }
+            if line.len() >= pipe::LARGE
+                && let Some(widen) = widen.take()
+            {
+                widen();
             }
             if line.len() >= GATHER {
                 output.write_all(line)?;

@@ -1,15 +1,23 @@
 use std::io::BufReader;
 
+use futures_util::FutureExt;
+
 use super::{Input, read_lines, write_lines};
 use crate::jsonrpc::{Id, Malformed, Message};
 use crate::queue::bounded;
 
 fn inputs(bytes: &[u8], limit: usize) -> Vec<String> {
     let (sender, mut receiver) = bounded(1 << 20);
-    read_lines(&mut BufReader::with_capacity(7, bytes), limit, &sender).unwrap();
+    read_lines(
+        &mut BufReader::with_capacity(7, bytes),
+        limit,
+        &sender,
+        || {},
+    )
+    .unwrap();
     drop(sender);
     let mut seen = Vec::new();
-    while let Some(items) = receiver.recv_all_blocking() {
+    while let Some(items) = receiver.recv_all().now_or_never().flatten() {
         seen.extend(items.into_iter().map(|item| match item {
             Input::Message(message) => String::from_utf8(message.line().to_vec()).unwrap(),
             Input::Batch(parts) => format!("batch of {}", parts.len()),
@@ -65,19 +73,18 @@ fn a_line_over_the_limit_is_skipped_and_its_id_found() {
 
 #[test]
 fn messages_are_written_one_a_line_in_order() {
-    let (sender, mut receiver) = bounded(10 << 20);
-    let big = format!(r#"{{"method":"{}"}}"#, "x".repeat(200_000));
+    let big = format!(r#"{{"method":"{}"}}"#, "x".repeat(2 << 20));
     let lines = [r#"{"method":"a"}"#, &big, r#"{"method":"b"}"#];
-    for line in lines {
-        sender
-            .send_blocking(Message::parse(line.to_owned().into()).unwrap())
-            .unwrap();
-    }
-    drop(sender);
+    let batch = lines
+        .iter()
+        .map(|line| Message::parse((*line).to_owned().into()).unwrap())
+        .collect();
     let mut out = Vec::new();
-    write_lines(&mut out, &mut receiver).unwrap();
+    let mut widened = false;
+    write_lines(&mut out, [batch].into_iter(), || widened = true).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
         format!("{}\n", lines.join("\n"))
     );
+    assert!(widened, "a large message asks for a larger pipe");
 }
