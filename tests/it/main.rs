@@ -8,7 +8,10 @@
     reason = "tests fail by panicking"
 )]
 
+mod event_forms;
 mod layers;
 mod selftest;
+mod sse;
+mod sse_loss;
 #[allow(dead_code, reason = "a tool box: no test uses all of it")]
 mod support;

@@ -1,0 +1,150 @@
+//! HTTP+SSE when its stream is lost: each call in flight is answered, and the session comes back
+//! without the client's doing.
+
+use crate::support::http::Request;
+use crate::support::launch::Launch;
+use crate::support::mcp::Sse;
+use crate::support::rpc;
+use crate::support::tether::Tether;
+
+fn ready(sse: &Sse) -> Tether {
+    let tether = Launch::to(sse).args(["--transport", "sse-only"]).start();
+    tether.initialize();
+    sse.wait_calls("notifications/initialized", 1);
+    tether
+}
+
+fn gets(sse: &Sse) -> Vec<Request> {
+    let mut all = sse.server.requests();
+    all.retain(|request| request.method == "GET");
+    all
+}
+
+#[test]
+fn a_lost_stream_answers_each_call_and_repeats_reads() {
+    for reset in [false, true] {
+        let sse = Sse::new();
+        let tether = ready(&sse);
+        sse.on("tools/call", |_| async { None });
+        sse.times(1, "tools/list", |_| async { None });
+        for id in ["1", "2", "3"] {
+            tether.send(&rpc::call(id, "echo", "{}"));
+        }
+        tether.send(&rpc::request("4", "tools/list", "{}"));
+        sse.wait_calls("tools/call", 3);
+        sse.wait_calls("tools/list", 1);
+        if reset {
+            sse.stream(1).reset();
+        } else {
+            sse.stream(1).end();
+        }
+        for id in ["1", "2", "3"] {
+            let error = tether.answer(id);
+            assert_eq!(error.code(), -31006, "{}", error.text);
+            assert_eq!(error.error()["data"]["kind"], "protocol");
+        }
+        assert!(tether.answer("4").result()["tools"].is_array());
+        assert_eq!(sse.calls("tools/call").len(), 3, "no call was sent twice");
+        assert_eq!(tether.finish(), 0);
+    }
+}
+
+#[test]
+fn a_new_stream_gets_the_handshake_and_what_the_client_had_set_up() {
+    let sse = Sse::new();
+    let tether = ready(&sse);
+    for level in ["debug", "warning"] {
+        let params = format!(r#"{{"level":"{level}"}}"#);
+        tether.ask("1", "logging/setLevel", &params).result();
+    }
+    for (method, uri) in [
+        ("resources/subscribe", "a:1"),
+        ("resources/subscribe", "b:2"),
+        ("resources/unsubscribe", "a:1"),
+    ] {
+        let params = format!(r#"{{"uri":"{uri}"}}"#);
+        tether.ask("2", method, &params).result();
+    }
+    let before = sse.server.requests().len();
+    sse.stream(1).cut();
+    sse.stream(2);
+    sse.wait_calls("resources/subscribe", 3);
+    tether.ask("3", "ping", "{}").result();
+    let after: Vec<_> = sse.server.requests().split_off(before);
+    let said: Vec<String> = after.iter().filter_map(Request::rpc_method).collect();
+    assert_eq!(
+        said,
+        [
+            "initialize",
+            "notifications/initialized",
+            "logging/setLevel",
+            "resources/subscribe",
+            "ping"
+        ]
+    );
+    assert!(after[3].text().contains("warning"), "{}", after[3]);
+    assert!(after[4].text().contains("b:2"), "{}", after[4]);
+    let first = sse.calls("initialize")[0].rpc().unwrap();
+    let again = sse.calls("initialize")[1].rpc().unwrap();
+    assert_eq!(first.params, again.params);
+    assert!(again.id.unwrap().starts_with("\"mcp-tether:"));
+    assert!(tether.unread().is_empty(), "the client does not notice");
+    assert_eq!(tether.stderr(), "");
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn a_refused_reconnect_is_not_the_end() {
+    let sse = Sse::new();
+    let tether = ready(&sse);
+    // More refusals than one renewal tries.
+    sse.refuse_streams(5);
+    sse.stream(1).cut();
+    sse.stream(2);
+    sse.wait_calls("notifications/initialized", 2);
+    tether.ask("1", "ping", "{}").result();
+    assert_eq!(gets(&sse).len(), 7);
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn a_request_waits_for_the_new_stream() {
+    let sse = Sse::new();
+    let tether = ready(&sse);
+    sse.refuse_streams(2);
+    sse.stream(1).cut();
+    sse.stream(1).gone().wait("the end of the first stream");
+    tether.call("1", "echo", r#"{"text":"x"}"#).result();
+    assert_eq!(sse.calls("tools/call").len(), 1);
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn a_server_that_was_killed_is_found_again() {
+    let sse = Sse::new();
+    let tether = ready(&sse);
+    sse.server.stop();
+    sse.server.start();
+    sse.stream(2);
+    sse.wait_calls("notifications/initialized", 2);
+    tether.ask("1", "ping", "{}").result();
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn a_post_answered_404_is_a_lost_session() {
+    let sse = Sse::new();
+    let tether = ready(&sse);
+    // The scripted server knows no session of that number.
+    sse.stream(1)
+        .send("event: endpoint\ndata: /messages?sessionId=99\n\n");
+    sse.stream(1)
+        .event(&rpc::notification("notifications/moved", "{}"));
+    tether.notification("notifications/moved");
+    tether.call("1", "echo", r#"{"text":"x"}"#).result();
+    let calls = sse.calls("tools/call");
+    let sessions: Vec<_> = calls.iter().map(|call| call.query.as_deref()).collect();
+    assert_eq!(sessions, [Some("sessionId=99"), Some("sessionId=2")]);
+    assert_eq!(sse.calls("initialize").len(), 2);
+    assert_eq!(tether.finish(), 0);
+}
