@@ -123,7 +123,7 @@ impl Sse {
             let (channel, endpoint, link) =
                 (channel.clone(), Arc::clone(&endpoint), Arc::clone(self));
             tokio::spawn(async move {
-                stream.run(&channel, &endpoint).await;
+                stream.run(&channel, link.exchange.url(), &endpoint).await;
                 channel.fail(&lost());
                 link.lost(generation);
             })
@@ -282,7 +282,7 @@ impl Stream {
     }
 
     /// Hands on all messages until the stream ends.
-    async fn run(&mut self, channel: &Channel, endpoint: &Mutex<Url>) {
+    async fn run(&mut self, channel: &Channel, server: &Url, endpoint: &Mutex<Url>) {
         while let Some(event) = self.next().await {
             match event {
                 Ok(Event {
@@ -300,13 +300,12 @@ impl Stream {
                 Ok(Event {
                     name: Name::Endpoint,
                     data,
-                }) => {
-                    let mut current = endpoint.lock().unwrap_or_else(PoisonError::into_inner);
-                    match resolve(&current, &data) {
-                        Ok(moved) => *current = moved,
-                        Err(failure) => tracing::warn!("ignored a new endpoint: {failure}"),
+                }) => match resolve(server, &data) {
+                    Ok(moved) => {
+                        *endpoint.lock().unwrap_or_else(PoisonError::into_inner) = moved;
                     }
-                }
+                    Err(failure) => tracing::warn!("ignored a new endpoint: {failure}"),
+                },
                 Err(TooLarge) => {
                     tracing::warn!("an event is larger than --max-message-size");
                     channel.fail(&Failure::TooLarge { limit: self.limit });

@@ -128,3 +128,26 @@ fn without_an_endpoint_the_posts_own_error_is_the_answer() {
     assert_eq!(asked, ["POST", "GET"]);
     assert_eq!(tether.finish(), 0);
 }
+
+#[test]
+fn a_second_endpoint_is_followed_within_the_origin_only() {
+    let sse = Sse::new();
+    sse.endpoint("/deep/messages?sessionId={session}");
+    let tether = sse_only(&sse);
+    tether.initialize();
+    sse.wait_calls("notifications/initialized", 1);
+    let feed = sse.stream(1);
+    // Relative to the URL of the stream, as the first one is.
+    feed.send("event: endpoint\ndata: moved?sessionId=1\n\n");
+    feed.event(&rpc::notification("notifications/one", "{}"));
+    tether.notification("notifications/one");
+    tether.ask("1", "ping", "{}").result();
+    assert_eq!(sse.calls("ping")[0].path, "/moved");
+    feed.send("event: endpoint\ndata: http://127.0.0.1:1/x?sessionId=1\n\n");
+    feed.event(&rpc::notification("notifications/two", "{}"));
+    tether.notification("notifications/two");
+    tether.ask("2", "ping", "{}").result();
+    assert_eq!(sse.calls("ping")[1].path, "/moved");
+    tether.wait_stderr("another origin");
+    assert_eq!(tether.finish(), 0);
+}
