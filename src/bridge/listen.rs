@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::core::Core;
 use super::link::Status;
 use crate::net::retry::Backoff;
@@ -13,12 +15,19 @@ use crate::transport::{Events, Listening, Transport};
 const FIRST: Duration = Duration::from_secs(1);
 const CAP: Duration = Duration::from_secs(30);
 
+/// The first wait before a shared stream is opened again that did not last.
+const SHARED_FIRST: Duration = Duration::from_millis(250);
+
+/// A shared stream that lived this long did last: it is opened again at once.
+const LASTING: Duration = Duration::from_secs(5);
+
 /// Bounds on the wait that a server may ask for.
 const RETRY_BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
 
 /// Listens until the task is aborted.
 pub(super) async fn run(core: Arc<Core>) {
     let mut status = core.link.status();
+    let mut backoff = Backoff::new(SHARED_FIRST, CAP);
     loop {
         let Ok(now) = status
             .wait_for(|status| status.listening)
@@ -31,21 +40,32 @@ pub(super) async fn run(core: Arc<Core>) {
             return;
         };
         if transport.shares_one_stream() {
-            shared_stream(&core, &transport, &now).await;
+            shared_stream(&core, &transport, &now, &mut backoff).await;
         } else {
             own_stream(&core, &transport, &now).await;
         }
     }
 }
 
-/// A stream that all messages share: when it ends, the session is renewed, for ever.
-async fn shared_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
+/// A stream that all messages share: when it ends, the session is renewed, for ever. A request does not wait here: it
+/// renews the session itself.
+async fn shared_stream(
+    core: &Arc<Core>,
+    transport: &Transport,
+    now: &Status,
+    backoff: &mut Backoff,
+) {
+    let opened = Instant::now();
     if let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await {
         pass_on(core, &mut events).await;
         tracing::debug!("the server's event stream ended");
     }
-    let mut backoff = Backoff::new(Duration::from_millis(250), CAP);
     let mut generation = now.generation;
+    if opened.elapsed() < LASTING {
+        tokio::time::sleep(backoff.wait(fastrand::f64())).await;
+    } else {
+        backoff.reset();
+    }
     while core.link.renew(generation).await.is_err() {
         tokio::time::sleep(backoff.wait(fastrand::f64())).await;
         generation = core.link.status().borrow().generation;

@@ -1,6 +1,8 @@
 //! HTTP+SSE when its stream is lost: each call in flight is answered, and the session comes back
 //! without the client's doing.
 
+use std::time::Duration;
+
 use crate::support::http::Request;
 use crate::support::launch::Launch;
 use crate::support::mcp::Sse;
@@ -146,5 +148,23 @@ fn a_post_answered_404_is_a_lost_session() {
     let sessions: Vec<_> = calls.iter().map(|call| call.query.as_deref()).collect();
     assert_eq!(sessions, [Some("sessionId=99"), Some("sessionId=2")]);
     assert_eq!(sse.calls("initialize").len(), 2);
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn streams_that_end_at_once_are_reopened_with_growing_waits() {
+    let sse = Sse::new();
+    sse.on("notifications/initialized", |call| async move {
+        call.feed.unwrap().end();
+        None
+    });
+    let tether = Launch::to(&sse).args(["--transport", "sse-only"]).start();
+    tether.initialize();
+    sse.stream(4);
+    let at: Vec<_> = gets(&sse).iter().map(|get| get.at).collect();
+    for pair in at[1..].windows(2) {
+        let gap = pair[1] - pair[0];
+        assert!(gap > Duration::from_millis(150), "{gap:?}");
+    }
     assert_eq!(tether.finish(), 0);
 }
