@@ -43,6 +43,8 @@ pub(super) struct Status {
 pub(super) struct Link {
     remote: Remote,
     choice: Mutex<choose::Choice>,
+    /// The first connect of HTTP+SSE, while it is in progress.
+    opening: Mutex<Option<choose::Search>>,
     status: watch::Sender<Status>,
     pub replay: Replay,
     /// A 400 was taken for a lost session and was not: it never is again.
@@ -57,6 +59,7 @@ impl Link {
         Self {
             remote,
             choice,
+            opening: Mutex::default(),
             status: watch::Sender::new(Status {
                 generation: 0,
                 phase: Phase::Open,

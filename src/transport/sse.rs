@@ -66,7 +66,8 @@ impl Sse {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn generation(&self) -> u64 {
+    /// Counts the connections.
+    pub fn generation(&self) -> u64 {
         self.state().generation
     }
 

@@ -151,3 +151,23 @@ fn a_second_endpoint_is_followed_within_the_origin_only() {
     tether.wait_stderr("another origin");
     assert_eq!(tether.finish(), 0);
 }
+
+#[test]
+fn requests_before_any_handshake_share_one_stream() {
+    let sse = Sse::new();
+    let tether = sse_only(&sse);
+    let ids: Vec<String> = (1..=8).map(|id: u32| id.to_string()).collect();
+    for id in &ids {
+        tether.send(&rpc::call(id, "echo", r#"{"text":"x"}"#));
+    }
+    for id in &ids {
+        tether.answer(id).result();
+    }
+    let gets = sse.server.requests();
+    let gets = gets
+        .iter()
+        .filter(|request| request.method == "GET")
+        .count();
+    assert_eq!(gets, 1);
+    assert_eq!(tether.finish(), 0);
+}

@@ -1,7 +1,7 @@
 //! Finding the transport: the client's own first message is the probe, only a refusal leads to the other one, and what
 //! was found is remembered.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use futures_util::FutureExt;
@@ -44,7 +44,7 @@ pub struct Remote {
 }
 
 /// The search for HTTP+SSE, shared by all messages that led to it.
-type Search = Shared<BoxFuture<'static, Result<(), Failure>>>;
+pub(super) type Search = Shared<BoxFuture<'static, Result<(), Failure>>>;
 
 /// What is known of the transport.
 #[derive(Debug)]
@@ -128,9 +128,8 @@ impl Link {
         let transport = transport.ok_or(Failure::Closed)?;
         if let Transport::Sse(sse) = &transport {
             let first = scope == Scope::Opening || transport.generation() == 0;
-            if first && !sse.is_connected() {
-                sse.connect().await?;
-                self.stream_opened(transport.generation(), Phase::Open);
+            if first {
+                self.open(sse).await?;
             }
         }
         Ok(transport)
@@ -138,24 +137,57 @@ impl Link {
 
     /// Tries HTTP+SSE before Streamable HTTP.
     async fn connect_first(self: &Arc<Self>, sse: Arc<Sse>) -> Result<Transport, Failure> {
-        if sse.is_connected() {
-            return Ok(Transport::Sse(sse));
+        let failure = match self.open(&sse).await {
+            Ok(()) => return Ok(Transport::Sse(sse)),
+            Err(failure) => failure,
+        };
+        if !refuses_sse(&failure) {
+            return Err(failure);
         }
-        match sse.connect().await {
-            Ok(()) => {
-                let transport = Transport::Sse(sse);
-                self.stream_opened(transport.generation(), Phase::Open);
-                Ok(transport)
+        let (changed, transport) = {
+            let mut choice = self.choice();
+            // Others may have waited for the same refusal; one of them decides.
+            let changed = matches!(&*choice, Choice::Sse(_));
+            if changed {
+                *choice = Choice::Settled(Transport::Http(self.remote.http()));
             }
-            Err(failure) if refuses_sse(&failure) => {
-                tracing::debug!("no HTTP+SSE ({failure}): trying Streamable HTTP");
-                self.remote.remember(false);
-                let http = Transport::Http(self.remote.http());
-                *self.choice() = Choice::Settled(http.clone());
-                Ok(http)
-            }
-            Err(failure) => Err(failure),
+            (changed, choice.transport())
+        };
+        if changed {
+            tracing::debug!("no HTTP+SSE ({failure}): trying Streamable HTTP");
+            self.remote.remember(false);
         }
+        transport.ok_or(Failure::Closed)
+    }
+
+    /// Connects HTTP+SSE unless it is, once for all messages that need it.
+    async fn open(self: &Arc<Self>, sse: &Arc<Sse>) -> Result<(), Failure> {
+        let opening = {
+            let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+            if opening.is_none() && sse.is_connected() {
+                return Ok(());
+            }
+            opening
+                .get_or_insert_with(|| self.opening(Arc::clone(sse)))
+                .clone()
+        };
+        opening.await
+    }
+
+    fn opening(self: &Arc<Self>, sse: Arc<Sse>) -> Search {
+        let link = Arc::clone(self);
+        // In a task of its own, as a search is.
+        let task = tokio::spawn(async move {
+            let connected = sse.connect().await;
+            if connected.is_ok() {
+                link.stream_opened(sse.generation(), Phase::Open);
+            }
+            *link.opening.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            connected
+        });
+        async move { task.await.unwrap_or(Err(Failure::Closed)) }
+            .boxed()
+            .shared()
     }
 
     /// A stream is open on which the server may send by itself at once.
