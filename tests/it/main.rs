@@ -8,10 +8,21 @@
     reason = "tests fail by panicking"
 )]
 
+mod addresses;
+mod detection;
 mod event_forms;
+mod header_command;
+mod headers;
+mod keep_alive;
 mod layers;
+mod lines;
+mod proxies;
+mod relay;
+mod rmcp_peer;
 mod selftest;
 mod sse;
 mod sse_loss;
 #[allow(dead_code, reason = "a tool box: no test uses all of it")]
 mod support;
+mod tool_filter;
+mod usage;
