@@ -93,12 +93,16 @@ pub fn shown(url: &Url) -> String {
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.set_fragment(None);
-    if url.query().is_some() {
-        let names: Vec<String> = url
-            .query_pairs()
-            .map(|(name, _)| format!("{name}=.."))
+    if let Some(query) = url.query() {
+        // A part without a name is all value.
+        let parts: Vec<String> = query
+            .split('&')
+            .map(|part| match part.split_once('=') {
+                Some((name, _)) => format!("{name}=.."),
+                None => "..".to_owned(),
+            })
             .collect();
-        shown.set_query(Some(&names.join("&")));
+        shown.set_query(Some(&parts.join("&")));
     }
     shown.to_string()
 }
@@ -157,8 +161,8 @@ mod tests {
 
     #[test]
     fn shows_no_secrets() {
-        let url = Url::parse("https://u:p@h.example/a?key=s3cret&x=1#frag").unwrap();
-        assert_eq!(shown(&url), "https://h.example/a?key=..&x=..");
+        let url = Url::parse("https://u:p@h.example/a?key=s3cret&x=1&s3cret#frag").unwrap();
+        assert_eq!(shown(&url), "https://h.example/a?key=..&x=..&..");
         assert!(!is_loopback(&url));
     }
 }

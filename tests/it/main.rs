@@ -16,6 +16,7 @@ mod headers;
 mod keep_alive;
 mod layers;
 mod lines;
+mod logs;
 mod proxies;
 mod relay;
 mod rmcp_peer;
