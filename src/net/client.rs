@@ -317,8 +317,11 @@ pub fn classify(error: &reqwest::Error, server: &str) -> Failure {
         return Failure::Lost(what);
     }
     let hint = match tls {
-        Some(rustls::Error::InvalidCertificate(_)) => {
+        Some(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {
             "if the server uses a private authority, give its certificate with --ca-file"
+        }
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "check the host in the URL and this machine's clock, or tell the server's owner"
         }
         Some(rustls::Error::AlertReceived(_)) => {
             "if the server wants a client certificate, give it with --client-cert"
@@ -341,21 +344,18 @@ pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     innermost.to_string()
 }
 
-fn tls_error(error: &reqwest::Error) -> Option<rustls::Error> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(tls.clone());
-        }
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Some(tls.clone());
-        }
-        next = error.source();
+/// The TLS error somewhere inside. An `io::Error` hides what it wraps from `source`, and may wrap another one.
+fn tls_error(error: &(dyn std::error::Error + 'static)) -> Option<rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls.clone());
     }
-    None
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => tls_error(wrapped),
+        None => error.source().and_then(tls_error),
+    }
 }
 
 #[cfg(test)]

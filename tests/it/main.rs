@@ -9,6 +9,7 @@
 )]
 
 mod addresses;
+mod certificates;
 mod detection;
 mod event_forms;
 mod header_command;

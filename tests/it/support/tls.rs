@@ -18,6 +18,8 @@ use tempfile::TempDir;
 pub struct Ca {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
+    /// Its server certificates are out of date.
+    expired: bool,
 }
 
 impl Default for Ca {
@@ -38,6 +40,15 @@ impl Ca {
         Self {
             issuer: CertifiedIssuer::self_signed(params, key).expect("a CA certificate"),
             folder: TempDir::new().expect("a folder"),
+            expired: false,
+        }
+    }
+
+    /// A new authority whose server certificates are out of date.
+    pub fn expired() -> Self {
+        Self {
+            expired: true,
+            ..Self::new()
         }
     }
 
@@ -74,6 +85,10 @@ impl Ca {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("the names");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if self.expired {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        }
         let key = KeyPair::generate().expect("a key");
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
         let provider = Arc::new(default_provider());
