@@ -47,17 +47,19 @@ pub fn resolve(
     let is_typed =
         |name: &str| typed.value_source(&name.replace('-', "_")) == Some(ValueSource::CommandLine);
 
+    let names = known.iter().map(|option| option.name.clone());
+    let mut taken: Vec<String> = names.filter(|name| is_typed(name)).collect();
     let mut settings = from_environment(&known, env)?;
-    settings.retain(|setting| !is_typed(&setting.name));
+    settings.retain(|setting| is_free(&command, &taken, setting));
+    taken.extend(settings.iter().filter_map(on));
     let (server, from) = config_file(&command, &known, &typed, env)?;
-    let set =
-        |settings: &[Setting], name: &str| settings.iter().any(|setting| setting.name == name);
-    let more: Vec<Setting> = server
-        .settings
-        .into_iter()
-        .filter(|setting| !is_typed(&setting.name) && !set(&settings, &setting.name))
-        .collect();
-    settings.extend(more);
+    for setting in server.settings {
+        let set = settings.iter().any(|other| other.name == setting.name);
+        if !set && is_free(&command, &taken, &setting) {
+            taken.extend(on(&setting));
+            settings.push(setting);
+        }
+    }
 
     for setting in &settings {
         check(&command, setting)?;
@@ -88,6 +90,30 @@ pub fn resolve(
         return Err(Fatal::usage(format!("no server given{from}"), hint).into());
     }
     Ok(bridge)
+}
+
+/// The option's name, unless it is switched off.
+fn on(setting: &Setting) -> Option<String> {
+    (!setting.flags.is_empty()).then(|| setting.name.clone())
+}
+
+/// Whether a source that counts more has set neither this option nor one that excludes it.
+fn is_free(command: &Clap, taken: &[String], setting: &Setting) -> bool {
+    let declared = |one: &str, other: &str| {
+        let mut options = command.get_arguments();
+        options
+            .find(|option| option.get_long() == Some(one))
+            .is_some_and(|option| {
+                let excluded = command.get_arg_conflicts_with(option);
+                excluded
+                    .iter()
+                    .any(|option| option.get_long() == Some(other))
+            })
+    };
+    let name = setting.name.as_str();
+    taken
+        .iter()
+        .all(|other| other != name && !declared(other, name) && !declared(name, other))
 }
 
 /// The options that can be set outside of the command line.

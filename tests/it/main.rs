@@ -10,6 +10,7 @@
 
 mod addresses;
 mod certificates;
+mod config_file;
 mod detection;
 mod event_forms;
 mod header_command;
