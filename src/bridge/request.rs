@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::core::Core;
@@ -118,9 +117,10 @@ impl Request {
     /// The time is up: the server is told to stop working on it.
     fn overdue(&self, limit: Duration) -> Failure {
         if self.message.method() != "initialize" {
-            let id = serde_json::from_str::<serde_json::Value>(self.id.raw()).unwrap_or_default();
-            let params =
-                json!({ "requestId": id, "reason": "the time limit of the request passed" });
+            let params = format!(
+                r#"{{"requestId":{},"reason":"the time limit of the request passed"}}"#,
+                self.id
+            );
             self.core
                 .post(reply::notification("notifications/cancelled", &params));
         }
@@ -150,6 +150,10 @@ impl Request {
                         "sending again in {wait:?}: {failure}"
                     );
                     tokio::time::sleep(wait).await;
+                    if !self.waits() {
+                        // Cancelled meanwhile.
+                        return Ok(());
+                    }
                 }
                 None => return Err(failure),
             }

@@ -69,8 +69,8 @@ pub fn request(id: &Id, method: &str, params: Option<&str>) -> Message {
     )
 }
 
-/// A notification; `params` is a JSON value.
-pub fn notification(method: &str, params: &Value) -> Message {
+/// A notification; `params` is raw JSON.
+pub fn notification(method: &str, params: &str) -> Message {
     own(
         format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#),
         Kind::Notification,
