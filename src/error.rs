@@ -239,7 +239,8 @@ impl Failure {
         if let Some(refusal) = self.refusal() {
             data.push(("httpStatus", refusal.status.into()));
             if let Some(wait) = refusal.retry_after {
-                data.push(("retryAfter", wait.as_secs_f64().ceil().into()));
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                data.push(("retryAfter", seconds.into()));
             }
         }
         let excerpt = match self {
