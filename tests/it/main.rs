@@ -9,6 +9,7 @@
 )]
 
 mod addresses;
+mod bad_answers;
 mod certificates;
 mod config_file;
 mod detection;
@@ -23,6 +24,7 @@ mod logs;
 mod lost_session;
 mod outages;
 mod proxies;
+mod redirects_and_cookies;
 mod relay;
 mod resumption;
 mod rmcp_peer;
@@ -35,3 +37,4 @@ mod streamable_http;
 mod support;
 mod tool_filter;
 mod usage;
+mod waits;
