@@ -181,6 +181,15 @@ impl Bridge {
         true
     }
 
+    /// Drops a request that waits for the handshake, so that a later one of the same id is not taken for it.
+    fn unpark(&mut self, id: &Id) {
+        let waits = |message: &Message| message.kind() == Kind::Request && message.id() == Some(id);
+        let at = self.parked.iter().position(waits);
+        if let Some(message) = at.and_then(|at| self.parked.remove(at)) {
+            self.parked_bytes -= message.weight();
+        }
+    }
+
     /// The step of the handshake is through: what waited goes on, up to the next step.
     pub(super) fn lift(&mut self) {
         self.barrier = false;
@@ -261,8 +270,9 @@ impl Bridge {
             return;
         }
         if !entry.sent {
-            if let Some(task) = &entry.task {
-                task.abort();
+            match &entry.task {
+                Some(task) => task.abort(),
+                None => self.unpark(&id),
             }
             return;
         }
