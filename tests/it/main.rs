@@ -10,14 +10,17 @@
 
 mod addresses;
 mod bad_answers;
+mod calls;
 mod certificates;
 mod config_file;
 mod detection;
 mod event_forms;
+mod fidelity;
 mod header_command;
 mod headers;
 mod keep_alive;
 mod layers;
+mod leaving;
 mod lines;
 mod listening;
 mod logs;
