@@ -310,7 +310,7 @@ fn perform(deed: Deed, message: &Message) -> Result<Reply, Failure> {
         return Ok(Reply::Accepted);
     };
     let answer = reply::result(id, "{}");
-    let progress = reply::notification("notifications/progress", &serde_json::json!({}));
+    let progress = reply::notification("notifications/progress", "{}");
     Ok(match deed {
         Deed::Answer => Reply::One(answer),
         Deed::AnswerTwice => Reply::Many(Events::Ready([answer.clone(), answer].into())),

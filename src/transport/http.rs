@@ -83,6 +83,7 @@ impl Http {
                 StatusCode::ACCEPTED | StatusCode::NO_CONTENT
             )
         {
+            finish(response);
             return Ok(Reply::Accepted);
         }
         if media_type(&response) == "text/event-stream" {
