@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod everything;
 mod layers;
 mod selftest;
 #[allow(dead_code, reason = "a tool box: no test uses all of it")]
