@@ -15,6 +15,7 @@ mod certificates;
 mod config_file;
 mod detection;
 mod event_forms;
+mod everything;
 mod fidelity;
 mod header_command;
 mod headers;
