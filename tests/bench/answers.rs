@@ -1,9 +1,9 @@
-//! What the server answers: four tools, and just enough of the protocol around them. Requests are
-//! read into memory and parsed, as every server has to; the answers stand ready.
+//! What the server answers: four tools, and just enough of the protocol around them. It reads
+//! requests into memory and parses them, and writes each answer anew, as every server has to.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::iter::once;
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{iter, pending};
@@ -26,33 +26,6 @@ const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
-
-/// What is kept ready.
-pub struct Store {
-    block: Bytes,
-    /// The last stream of events, with its token and count.
-    events: Mutex<(String, usize, Bytes)>,
-}
-
-impl Store {
-    /// With the text ready, and no events yet.
-    pub fn new() -> Self {
-        Self {
-            block: payload::block(),
-            events: Mutex::default(),
-        }
-    }
-
-    /// A stream of progress notifications.
-    fn events(&self, token: &str, count: usize) -> Bytes {
-        let mut kept = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        if (kept.0.as_str(), kept.1) != (token, count) {
-            let bytes = payload::progress_events(token, count).into();
-            *kept = (token.to_owned(), count, bytes);
-        }
-        kept.2.clone()
-    }
-}
 
 /// The parts of a request that matter here.
 #[derive(Deserialize)]
@@ -77,8 +50,8 @@ struct Params<'a> {
 
 #[derive(Default, Deserialize)]
 struct Arguments<'a> {
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
+    #[serde(default)]
+    text: String,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(default)]
@@ -96,10 +69,7 @@ struct Meta<'a> {
 }
 
 /// Answers one HTTP request.
-pub async fn answer(
-    request: Request<Incoming>,
-    store: &Store,
-) -> Result<Response<Body>, anyhow::Error> {
+pub async fn answer(request: Request<Incoming>) -> Result<Response<Body>, anyhow::Error> {
     if request.uri().path() != PATH {
         // Some bridges look for OAuth metadata first.
         return empty(404);
@@ -117,13 +87,13 @@ pub async fn answer(
     }
     let body = request.into_body().collect().await?.to_bytes();
     match serde_json::from_slice::<Message<'_>>(&body) {
-        Ok(message) => reply(&message, store),
+        Ok(message) => reply(&message),
         Err(_) => empty(400),
     }
 }
 
 /// Answers one message.
-fn reply(message: &Message<'_>, store: &Store) -> anyhow::Result<Response<Body>> {
+fn reply(message: &Message<'_>) -> anyhow::Result<Response<Body>> {
     let Some(id) = message.id.map(RawValue::get) else {
         return empty(202);
     };
@@ -135,19 +105,19 @@ fn reply(message: &Message<'_>, store: &Store) -> anyhow::Result<Response<Body>>
             id,
             r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#,
         ),
-        ("tools/call", "echo") => text(id, arguments.text.map_or(r#""""#, RawValue::get)),
+        ("tools/call", "echo") => text(id, &arguments.text),
         ("tools/call", "sink") => {
             let quoted = arguments.data.map_or(0, |d| d.get().len());
-            text(id, &format!(r#""received {}""#, quoted.saturating_sub(2)))
+            text(id, &format!("received {}", quoted.saturating_sub(2)))
         }
-        ("tools/call", "big") => big(id, arguments, store),
+        ("tools/call", "big") => big(id, arguments),
         ("tools/call", "stream") => {
             let token = message
                 .params
                 .meta
                 .progress_token
                 .map_or("0", RawValue::get);
-            notified(id, store.events(token, arguments.events))
+            notified(id, token, arguments.events)
         }
         _ => {
             let error = r#"{"code":-32601,"message":"Method not found"}"#;
@@ -168,47 +138,59 @@ fn initialized(id: &str) -> anyhow::Result<Response<Body>> {
 }
 
 /// So many blocks of text, as a JSON body with its length or as one event.
-fn big(id: &str, arguments: &Arguments<'_>, store: &Store) -> anyhow::Result<Response<Body>> {
-    let (before, after) = around_text(id);
-    let blocks = std::iter::repeat_n(store.block.clone(), arguments.blocks);
+fn big(id: &str, arguments: &Arguments<'_>) -> anyhow::Result<Response<Body>> {
+    let text = payload::text(arguments.blocks);
     if arguments.event {
-        let before = Bytes::from(format!("event: message\ndata: {before}"));
-        let after = Bytes::from(format!("{after}\n\n"));
-        let pieces = blocks.flat_map(pieces);
-        stream(once(before).chain(pieces).chain(once(after)))
+        stream(pieces(event(id, &text)?.into()))
     } else {
-        let len = before.len() + store.block.len() * arguments.blocks + after.len();
-        let whole = once(Bytes::from(before))
-            .chain(blocks)
-            .chain(once(after.into()));
-        Ok(Response::builder()
-            .header("content-type", JSON)
-            .header("content-length", len)
-            .body(parts(whole))?)
+        let mut body = Vec::with_capacity(text.len() + text.len() / 32);
+        write_text(&mut body, id, &text)?;
+        json(body)
     }
 }
 
 /// A stream of notifications and then the result.
-fn notified(id: &str, events: Bytes) -> anyhow::Result<Response<Body>> {
-    let (before, after) = around_text(id);
-    let last = format!("event: message\ndata: {before}done{after}\n\n");
-    stream(pieces(events).chain(once(last.into())))
+fn notified(id: &str, token: &str, events: usize) -> anyhow::Result<Response<Body>> {
+    let last = event(id, "done")?;
+    let token = token.to_owned();
+    let mut sent = 0;
+    let written = std::iter::from_fn(move || {
+        let mut piece = Vec::with_capacity(PIECE);
+        while piece.len() < PIECE && sent < events {
+            sent += 1;
+            payload::progress_event(&mut piece, &token, sent, events);
+        }
+        (!piece.is_empty()).then(|| Bytes::from(piece))
+    });
+    stream(written.chain(once(last.into())))
 }
 
-/// A result with one text, which is given as JSON.
+/// An event with a result with one text.
+fn event(id: &str, text: &str) -> anyhow::Result<Vec<u8>> {
+    let mut event = Vec::with_capacity(text.len() + text.len() / 32);
+    event.extend_from_slice(b"event: message\ndata: ");
+    write_text(&mut event, id, text)?;
+    event.extend_from_slice(b"\n\n");
+    Ok(event)
+}
+
+/// A JSON body with a result with one text.
 fn text(id: &str, text: &str) -> anyhow::Result<Response<Body>> {
-    let content = format!(r#"{{"content":[{{"type":"text","text":{text}}}]}}"#);
-    result(id, &content)
+    let mut body = Vec::new();
+    write_text(&mut body, id, text)?;
+    json(body)
 }
 
-/// What stands before and after the text of a result with one text.
-fn around_text(id: &str) -> (String, &'static str) {
-    let before =
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":""#);
-    (before, r#""}]}}"#)
+/// Writes a result with one text, in a single pass.
+fn write_text(out: &mut Vec<u8>, id: &str, text: &str) -> anyhow::Result<()> {
+    let content = r#"{"content":[{"type":"text","text":"#;
+    write!(out, r#"{{"jsonrpc":"2.0","id":{id},"result":{content}"#)?;
+    serde_json::to_writer(&mut *out, text)?;
+    out.extend_from_slice(b"}]}}");
+    Ok(())
 }
 
-/// A result, which is given as JSON.
+/// A JSON body with a result, which is given as JSON.
 fn result(id: &str, result: &str) -> anyhow::Result<Response<Body>> {
     json(format!(
         r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#
@@ -216,26 +198,22 @@ fn result(id: &str, result: &str) -> anyhow::Result<Response<Body>> {
 }
 
 /// A JSON body.
-fn json(body: String) -> anyhow::Result<Response<Body>> {
+fn json(body: impl Into<Bytes>) -> anyhow::Result<Response<Body>> {
     let response = Response::builder().header("content-type", JSON);
-    Ok(response.body(Full::from(body).boxed_unsync())?)
+    Ok(response.body(Full::new(body.into()).boxed_unsync())?)
 }
 
-/// An event stream.
+/// An event stream, written piece by piece.
 fn stream(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> anyhow::Result<Response<Body>> {
+    let frames = iter(pieces.map(|p| Ok(Frame::data(p))));
     let response = Response::builder().header("content-type", EVENTS);
-    Ok(response.body(parts(pieces))?)
+    Ok(response.body(StreamBody::new(frames).boxed_unsync())?)
 }
 
 /// A status and nothing else.
 fn empty(status: u16) -> anyhow::Result<Response<Body>> {
     let response = Response::builder().status(status);
     Ok(response.body(Full::default().boxed_unsync())?)
-}
-
-/// A body that is written part by part.
-fn parts(parts: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
-    StreamBody::new(iter(parts.map(|p| Ok(Frame::data(p))))).boxed_unsync()
 }
 
 /// Cuts bytes into the pieces of an event stream.

@@ -137,7 +137,7 @@ async fn in_flight(direct: Direct, span: Duration) -> anyhow::Result<Vec<f64>> {
 
 /// Reads one long stream, and does nothing with it.
 async fn stream(direct: &Direct) -> anyhow::Result<Vec<f64>> {
-    let bytes = payload::progress_events(payload::PROGRESS_TOKEN, EVENTS).len();
+    let bytes = payload::stream_len(EVENTS);
     let started = Instant::now();
     let mut response = direct.post(payload::stream(1, EVENTS)).await?;
     let mut read = 0;

@@ -1,8 +1,6 @@
-//! The bytes that travel: known to both the server and the clients, cheap to produce.
+//! The messages that travel: known to both the server and the clients.
 
 use std::io::Write;
-
-use bytes::Bytes;
 
 /// Length of a block of text, in bytes of its JSON form. 16 to the MiB leave room for an
 /// envelope, so that a message of 256 MiB stays within a limit of 256 MiB.
@@ -21,20 +19,20 @@ pub const fn text_len(mib: usize) -> usize {
     blocks(mib) * BLOCK
 }
 
-/// One block of text as it stands inside a JSON string.
-pub fn block() -> Bytes {
+/// So many blocks of text.
+pub fn text(blocks: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut seed = 1_u32;
-    let mut text = Vec::with_capacity(BLOCK);
-    while text.len() < BLOCK {
+    let mut block = String::with_capacity(BLOCK);
+    for _ in 0..BLOCK / LINE {
         for _ in 0..LINE - 2 {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let letter = usize::try_from(seed >> 26).unwrap_or_default();
-            text.extend(LETTERS.get(letter));
+            block.extend(LETTERS.get(letter).copied().map(char::from));
         }
-        text.extend_from_slice(br"\n");
+        block.push('\n');
     }
-    text.into()
+    block.repeat(blocks)
 }
 
 /// An `initialize` request.
@@ -73,31 +71,31 @@ pub fn stream(id: u64, events: usize) -> String {
 
 /// A call whose argument is so many MiB long.
 pub fn sink(id: u64, mib: usize) -> Vec<u8> {
-    let block = block();
-    let mut line = Vec::with_capacity(text_len(mib) + 256);
-    line.extend_from_slice(call(id, "sink", r#""arguments":{"data":""#).as_bytes());
-    // `call` has closed the object behind the open string: take the two braces off again.
-    line.truncate(line.len() - 2);
-    for _ in 0..blocks(mib) {
-        line.extend_from_slice(&block);
-    }
-    line.extend_from_slice(br#""}}}"#);
-    line
+    // Serializing a string cannot fail.
+    let data = serde_json::to_string(&text(blocks(mib))).unwrap_or_default();
+    let rest = format!(r#""arguments":{{"data":{data}}}"#);
+    call(id, "sink", &rest).into_bytes()
 }
 
 /// The token that the clients ask progress with, as JSON.
 pub const PROGRESS_TOKEN: &str = r#""stream-1""#;
 
-/// The event stream that answers `stream`, without the result: one notification of about 120
-/// bytes in each event.
-pub fn progress_events(token: &str, events: usize) -> Vec<u8> {
-    let mut body = Vec::with_capacity(events * 150);
-    for n in 1..=events {
-        // Writing to a Vec cannot fail.
-        let _ = write!(
-            body,
-            "event: message\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":{n},\"total\":{events}}}}}\n\n",
-        );
-    }
-    body
+/// Writes an event of the stream that answers `stream`: a notification of about 120 bytes.
+pub fn progress_event(body: &mut Vec<u8>, token: &str, n: usize, total: usize) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        body,
+        "event: message\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":{n},\"total\":{total}}}}}\n\n",
+    );
+}
+
+/// Length of so many of them.
+pub fn stream_len(events: usize) -> usize {
+    let mut event = Vec::new();
+    let length = |n| {
+        event.clear();
+        progress_event(&mut event, PROGRESS_TOKEN, n, events);
+        event.len()
+    };
+    (1..=events).map(length).sum()
 }

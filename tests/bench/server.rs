@@ -16,7 +16,7 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::answers::{self, PATH, Store};
+use crate::answers::{self, PATH};
 use crate::scene;
 
 /// Serves http and https on loopback, prints both URLs, and ends when stdin does. The CA's
@@ -33,11 +33,10 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
         let _ = std::io::stdin().read(&mut [0]);
         gone.send(())
     });
-    let store = Arc::new(Store::new());
     tokio::select! {
         _ = parent_gone => Ok(()),
-        failed = accept(plain, None, Arc::clone(&store)) => failed,
-        failed = accept(secure, Some(tls), store) => failed,
+        failed = accept(plain, None) => failed,
+        failed = accept(secure, Some(tls)) => failed,
     }
 }
 
@@ -64,29 +63,18 @@ fn certificate(folder: &Path) -> anyhow::Result<rustls::ServerConfig> {
 }
 
 /// Accepts connections for ever.
-async fn accept(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    store: Arc<Store>,
-) -> anyhow::Result<()> {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>) -> anyhow::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         // A connection that fails is the client's business, and shows there.
-        tokio::spawn(connection(stream, tls.clone(), Arc::clone(&store)));
+        tokio::spawn(connection(stream, tls.clone()));
     }
 }
 
 /// Serves one connection: HTTP/2 if the client chose it in the TLS handshake.
-async fn connection(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    store: Arc<Store>,
-) -> anyhow::Result<()> {
-    let service = service_fn(move |request| {
-        let store = Arc::clone(&store);
-        async move { answers::answer(request, &store).await }
-    });
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>) -> anyhow::Result<()> {
+    let service = service_fn(answers::answer);
     let Some(tls) = tls else {
         let http1 = http1::Builder::new();
         return Ok(http1

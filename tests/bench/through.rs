@@ -115,7 +115,7 @@ fn in_flight(bridge: &mut Bridge, span: Duration) -> anyhow::Result<Vec<f64>> {
 /// Reads one long stream and counts what comes out.
 fn stream(bridge: &mut Bridge) -> anyhow::Result<Vec<f64>> {
     let id = bridge.next_id();
-    let bytes = payload::progress_events(payload::PROGRESS_TOKEN, EVENTS).len();
+    let bytes = payload::stream_len(EVENTS);
     let started = Instant::now();
     bridge.send(payload::stream(id, EVENTS).into_bytes())?;
     let (mut events, mut done) = (0, false);
