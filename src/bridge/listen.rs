@@ -93,9 +93,8 @@ async fn own_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
 async fn keep_open(core: &Arc<Core>, transport: &Transport) {
     let mut cursor = Cursor::default();
     let mut backoff = Backoff::new(FIRST, CAP);
-    let mut fruitless = 0;
+    let mut refused = 0;
     loop {
-        let begun = Instant::now();
         match transport.listen(cursor.clone()).await {
             Ok(Listening::NotOffered) => {
                 tracing::debug!("the server offers no listening stream");
@@ -103,25 +102,26 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
             }
             Ok(Listening::Stream(mut events)) => {
                 let any = pass_on(core, &mut events).await;
-                let moved = events.cursor().last_id != cursor.last_id;
                 cursor = events.cursor();
-                if any || moved || begun.elapsed() >= CAP {
+                refused = 0;
+                if any {
                     backoff.reset();
-                    fruitless = 0;
                 }
             }
-            Err(failure) => tracing::debug!("no listening stream: {failure}"),
+            Err(failure) => {
+                refused = u32::min(refused + 1, 16);
+                tracing::debug!("no listening stream: {failure}");
+            }
         }
         let wait = match cursor.retry {
-            // The server's own wait, but a server that is down is not asked at that rate for ever.
+            // The server's own wait, but one that is down is not asked at that rate for ever.
             Some(retry) => retry
                 .clamp(RETRY_BOUNDS.0, RETRY_BOUNDS.1)
-                .saturating_mul(2u32.saturating_pow(fruitless))
+                .saturating_mul(2u32.pow(refused))
                 .min(RETRY_BOUNDS.1),
             None => backoff.wait(fastrand::f64()),
         };
         tokio::time::sleep(wait).await;
-        fruitless += 1;
     }
 }
 
