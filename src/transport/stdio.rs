@@ -91,7 +91,7 @@ pub fn spawn_writer(mut receiver: Receiver<Message>) -> io::Result<impl Future<O
         .spawn(move || {
             let batches = std::iter::from_fn(|| batches.blocking_recv());
             if let Err(wrong) = write_lines(&mut io::stdout().lock(), batches, || {
-                pipe::widen(io::stdout())
+                pipe::widen(io::stdout());
             }) {
                 tracing::debug!("stdout is closed: {wrong}");
             }
