@@ -10,8 +10,9 @@ use reqwest::cookie::{CookieStore, Jar};
 use reqwest::{Certificate, ClientBuilder, Identity};
 use url::Url;
 
+use super::failure::cause;
 use super::guard;
-use crate::error::{Failure, Fatal};
+use crate::error::Fatal;
 use crate::secret::Secret;
 
 /// Idle connections are dropped before the 5 s after which Node and uvicorn close them: a request that meets a closing
@@ -306,55 +307,6 @@ impl CookieStore for OriginJar {
 
     fn cookies(&self, url: &Url) -> Option<HeaderValue> {
         guard::same_origin(&self.origin, url).then(|| self.jar.cookies(url))?
-    }
-}
-
-/// What a failed request means. `server` is the URL for people.
-pub fn classify(error: &reqwest::Error, server: &str) -> Failure {
-    let what = cause(error);
-    let tls = tls_error(error);
-    if !(error.is_connect() || tls.is_some()) {
-        return Failure::Lost(what);
-    }
-    let hint = match tls {
-        Some(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {
-            "if the server uses a private authority, give its certificate with --ca-file"
-        }
-        Some(rustls::Error::InvalidCertificate(_)) => {
-            "check the host in the URL and this machine's clock, or tell the server's owner"
-        }
-        Some(rustls::Error::AlertReceived(_)) => {
-            "if the server wants a client certificate, give it with --client-cert"
-        }
-        _ if error.is_timeout() => "check the address and the network, or raise --connect-timeout",
-        _ => "check that the server is running, and the URL, network and proxy settings",
-    };
-    Failure::Unreachable {
-        what: format!("cannot reach {server}: {what}"),
-        hint,
-    }
-}
-
-/// The innermost cause, which says the most.
-pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
-/// The TLS error somewhere inside. An `io::Error` hides what it wraps from `source`, and may wrap another one.
-fn tls_error(error: &(dyn std::error::Error + 'static)) -> Option<rustls::Error> {
-    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return Some(tls.clone());
-    }
-    let wrapped = error
-        .downcast_ref::<std::io::Error>()
-        .and_then(std::io::Error::get_ref);
-    match wrapped {
-        Some(wrapped) => tls_error(wrapped),
-        None => error.source().and_then(tls_error),
     }
 }
 

@@ -2,6 +2,7 @@
 //! URLs are fit to talk to.
 
 pub mod client;
+pub mod failure;
 pub mod guard;
 pub mod headers;
 pub mod retry;

@@ -13,7 +13,8 @@ use url::Url;
 use crate::auth::{Authorizer, Recovery};
 use crate::error::{Failure, Refusal};
 use crate::jsonrpc::{Kind, Message};
-use crate::net::client::{Client, classify};
+use crate::net::client::Client;
+use crate::net::failure::classify;
 use crate::net::{guard, retry};
 
 /// Bytes of a refusal's body that are read.

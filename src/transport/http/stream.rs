@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Http;
 use crate::error::Failure;
 use crate::jsonrpc::Message;
-use crate::net::client::cause;
+use crate::net::failure::cause;
 use crate::transport::events::{Cursor, Name, Parser, TooLarge};
 use crate::transport::exchange::{excerpt, excerpt_source, media_type};
 use crate::transport::session::Session;
