@@ -13,6 +13,9 @@ use crate::support::rpc;
 use crate::support::server::{Peer, Server};
 use crate::support::tether::Tether;
 
+/// How a POST to the URL is refused.
+type Refusal = fn(&Request) -> Response;
+
 /// A server that speaks HTTP+SSE at `/mcp` and answers a POST there as it is told to.
 fn old(refusal: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
     let stream: Arc<Mutex<Option<Feed>>> = Arc::default();
@@ -63,7 +66,7 @@ fn with_id(request: &Request, code: i64) -> Response {
 
 #[test]
 fn a_refused_first_post_falls_back() {
-    let table: [fn(&Request) -> Response; 5] = [
+    let table: [Refusal; 5] = [
         |_| Response::status(400),
         |_| Response::html(404, "<h1>Not Found</h1>"),
         |_| Response::status(405).header("allow", "GET"),
@@ -85,7 +88,7 @@ fn a_refused_first_post_falls_back() {
 
 #[test]
 fn an_error_that_answers_the_request_is_no_reason_to_fall_back() {
-    let table: [(fn(&Request) -> Response, i64); 3] = [
+    let table: [(Refusal, i64); 3] = [
         (|request| with_id(request, -32602), -32602),
         (|request| with_id(request, -32000), -32000),
         // Only a server of the modern era has this code.

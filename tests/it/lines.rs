@@ -1,6 +1,6 @@
 //! stdin line by line: sizes, line ends, what is no message, arrays (MCP transports §stdio).
 
-use crate::support::http::Response;
+use crate::support::http::{Request, Response};
 use crate::support::launch::Launch;
 use crate::support::mcp::{ANSWER, Legacy, LegacyPlan};
 use crate::support::rpc;
@@ -50,7 +50,7 @@ fn an_answer_over_the_limit_becomes_an_error_for_the_server() {
     tether.request("sampling/createMessage");
     tether.send(&rpc::result("\"s1\"", &padding()));
     mcp.server.log().wait("the error", |log| {
-        let answer = log.iter().filter_map(|request| request.rpc());
+        let answer = log.iter().filter_map(Request::rpc);
         let mut answer = answer.filter(rpc::Rpc::is_answer);
         answer.next().map(|error| {
             assert_eq!(error.id.as_deref(), Some("\"s1\""));
