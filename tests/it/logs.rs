@@ -179,11 +179,20 @@ fn no_secret_is_ever_written() {
 
 #[test]
 fn an_unreachable_server_is_named_without_its_secrets() {
-    let server = Plan::default().down().serve(|_| async { Response::accepted() });
+    let server = Plan::default()
+        .down()
+        .serve(|_| async { Response::accepted() });
     server.allow_idle();
     let url = format!("{}?token=s3cret-query&s3cret-bare#s3cret", server.url());
     let tether = Launch::new()
-        .args([&url, "--debug", "--initialize-wait", "0", "--header", "X-Key: s3cret"])
+        .args([
+            &url,
+            "--debug",
+            "--initialize-wait",
+            "0",
+            "--header",
+            "X-Key: s3cret",
+        ])
         .start();
     let error = tether.ask("1", "initialize", HELLO);
     assert_eq!(error.code(), -31001);

@@ -28,6 +28,7 @@ mod logs;
 mod lost_session;
 mod outages;
 mod proxies;
+mod readme;
 mod redirects_and_cookies;
 mod relay;
 mod resumption;
