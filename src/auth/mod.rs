@@ -3,6 +3,7 @@
 
 pub mod challenge;
 mod command;
+pub mod metadata;
 
 use http::HeaderMap;
 
