@@ -124,8 +124,13 @@ impl Tether {
 
     /// The answer to that raw id. Other messages stay unread.
     pub fn answer(&self, id: &str) -> Rpc {
+        self.answer_within(DEADLINE, id)
+    }
+
+    /// The answer to that raw id, which may take so long: huge messages in a debug build do.
+    pub fn answer_within(&self, within: Duration, id: &str) -> Rpc {
         let what = format!("the answer to {id}");
-        self.find(&what, |rpc| {
+        self.find_within(within, &what, |rpc| {
             rpc.is_answer() && rpc.id.as_deref() == Some(id)
         })
     }
@@ -261,7 +266,11 @@ impl Tether {
     }
 
     fn find(&self, what: &str, wanted: impl Fn(&Rpc) -> bool) -> Rpc {
-        let found = self.watch.wait(DEADLINE, |seen| {
+        self.find_within(DEADLINE, what, wanted)
+    }
+
+    fn find_within(&self, within: Duration, what: &str, wanted: impl Fn(&Rpc) -> bool) -> Rpc {
+        let found = self.watch.wait(within, |seen| {
             let at = seen.unread.iter().position(&wanted);
             match at.and_then(|at| seen.unread.remove(at)) {
                 Some(rpc) => Some(Some(rpc)),
