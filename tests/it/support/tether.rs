@@ -197,6 +197,13 @@ impl Tether {
         lock(&self.watch.seen).deaf = true;
     }
 
+    /// Waits until the reading end of stdout is closed.
+    pub fn wait_hung_up(&self) {
+        let over = |seen: &mut Seen| seen.stdout_over.then_some(());
+        let closed = self.watch.wait(DEADLINE, over);
+        closed.unwrap_or_else(|| panic!("{}", self.report("stdout is still read")));
+    }
+
     /// Waits for the end and gives the exit code. Panics when a signal ended it.
     pub fn wait(&self) -> i32 {
         self.wait_within(DEADLINE)
