@@ -124,8 +124,13 @@ impl Tether {
 
     /// The answer to that raw id. Other messages stay unread.
     pub fn answer(&self, id: &str) -> Rpc {
+        self.answer_within(DEADLINE, id)
+    }
+
+    /// The answer to that raw id, which may take so long: huge messages in a debug build do.
+    pub fn answer_within(&self, within: Duration, id: &str) -> Rpc {
         let what = format!("the answer to {id}");
-        self.find(&what, |rpc| {
+        self.find_within(within, &what, |rpc| {
             rpc.is_answer() && rpc.id.as_deref() == Some(id)
         })
     }
@@ -190,6 +195,13 @@ impl Tether {
     pub fn hang_up(&mut self) {
         self.lossy = true;
         lock(&self.watch.seen).deaf = true;
+    }
+
+    /// Waits until the reading end of stdout is closed.
+    pub fn wait_hung_up(&self) {
+        let over = |seen: &mut Seen| seen.stdout_over.then_some(());
+        let closed = self.watch.wait(DEADLINE, over);
+        closed.unwrap_or_else(|| panic!("{}", self.report("stdout is still read")));
     }
 
     /// Waits for the end and gives the exit code. Panics when a signal ended it.
@@ -261,7 +273,11 @@ impl Tether {
     }
 
     fn find(&self, what: &str, wanted: impl Fn(&Rpc) -> bool) -> Rpc {
-        let found = self.watch.wait(DEADLINE, |seen| {
+        self.find_within(DEADLINE, what, wanted)
+    }
+
+    fn find_within(&self, within: Duration, what: &str, wanted: impl Fn(&Rpc) -> bool) -> Rpc {
+        let found = self.watch.wait(within, |seen| {
             let at = seen.unread.iter().position(&wanted);
             match at.and_then(|at| seen.unread.remove(at)) {
                 Some(rpc) => Some(Some(rpc)),
