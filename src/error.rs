@@ -107,8 +107,13 @@ pub enum Failure {
     Unauthorized(Box<Refusal>),
     /// 403: the credentials do not suffice.
     Forbidden(Box<Refusal>),
-    /// No credentials could be had, for a local reason.
-    Credentials(String),
+    /// No credentials could be had.
+    Credentials {
+        /// Why not.
+        what: String,
+        /// What to try.
+        hint: &'static str,
+    },
     /// The server no longer knows the session (protocol revision 2025-11-25, transports §Session Management).
     SessionGone {
         /// The generation that is gone.
@@ -162,7 +167,7 @@ impl Failure {
             Self::Unreachable { .. } => Kind::Unreachable,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Status(_) => Kind::Http,
-            Self::Unauthorized(_) | Self::Forbidden(_) | Self::Credentials(_) => Kind::Auth,
+            Self::Unauthorized(_) | Self::Forbidden(_) | Self::Credentials { .. } => Kind::Auth,
             Self::SessionGone { .. } | Self::Session(_) => Kind::Session,
             Self::Lost(_) | Self::NotMcp { .. } => Kind::Protocol,
             Self::TooLarge { .. } => Kind::TooLarge,
@@ -203,14 +208,13 @@ impl Failure {
     /// What to do about it, as one sentence.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Unreachable { hint, .. } => (*hint).to_owned(),
+            Self::Unreachable { hint, .. } | Self::Credentials { hint, .. } => (*hint).to_owned(),
             Self::Timeout { option, .. } => format!("raise {option} if the server needs longer"),
             Self::Unauthorized(_) => {
                 "give the server's token with --header-file or --header 'Authorization: Bearer ${TOKEN}'"
                     .to_owned()
             }
             Self::Forbidden(_) => "ask the server's owner for access, or use another token".to_owned(),
-            Self::Credentials(_) => "run the --header-command by hand to see what it prints".to_owned(),
             Self::SessionGone { .. } | Self::Session(_) => {
                 "restart this server entry in the client if it does not recover".to_owned()
             }
@@ -273,7 +277,7 @@ impl fmt::Display for Failure {
             },
             Self::Unauthorized(_) => f.write_str("the server wants a sign-in (HTTP 401)"),
             Self::Forbidden(_) => f.write_str("the server refused access (HTTP 403)"),
-            Self::Credentials(what) | Self::Session(what) => f.write_str(what),
+            Self::Credentials { what, .. } | Self::Session(what) => f.write_str(what),
             Self::SessionGone { .. } => {
                 f.write_str("the server does not know the session, not even a new one")
             }

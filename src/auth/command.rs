@@ -69,7 +69,7 @@ impl HeaderCommand {
 
 fn start(command: String, generation: u64) -> Run {
     async move {
-        let headers = run(&command).await.map_err(Failure::Credentials)?;
+        let headers = run(&command).await.map_err(failed)?;
         Ok(Credentials {
             headers,
             generation,
@@ -77,6 +77,13 @@ fn start(command: String, generation: u64) -> Run {
     }
     .boxed()
     .shared()
+}
+
+fn failed(what: String) -> Failure {
+    Failure::Credentials {
+        what,
+        hint: "run the --header-command by hand to see what it prints",
+    }
 }
 
 async fn run(command: &str) -> Result<HeaderMap, String> {

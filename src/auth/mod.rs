@@ -3,9 +3,11 @@
 
 pub mod challenge;
 mod command;
+pub mod discovery;
+pub mod http;
 pub mod metadata;
 
-use http::HeaderMap;
+use ::http::HeaderMap;
 
 pub use command::HeaderCommand;
 

@@ -53,6 +53,7 @@ fn remote(scripted: Scripted) -> Remote {
         family: client::Family::Any,
         connect_timeout: Duration::from_secs(1),
         cookies: client::Cookies::Off,
+        named_by: client::NamedBy::User,
     })
     .unwrap();
     let limits = Limits {

@@ -195,6 +195,7 @@ fn remote(
         } else {
             Cookies::Memory
         },
+        named_by: client::NamedBy::User,
     })?;
     let authorizer = match &args.remote.header_command {
         Some(command) => Authorizer::Command(HeaderCommand::new(command.clone())),

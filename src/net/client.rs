@@ -7,9 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use http::HeaderValue;
 use reqwest::cookie::{CookieStore, Jar};
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, Identity};
 use url::Url;
 
+use super::addresses::{PublicOnly, Reach};
 use super::failure::cause;
 use super::guard;
 use crate::error::Fatal;
@@ -90,6 +92,34 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Whether cookies are kept.
     pub cookies: Cookies,
+    /// Who named the URL.
+    pub named_by: NamedBy,
+}
+
+impl Options {
+    /// The same network for a URL that a server named: no cookies, no redirects, no client certificate, and private
+    /// addresses only within `reach`.
+    #[must_use]
+    pub fn for_named(&self, url: Url, reach: Reach) -> Self {
+        Self {
+            url,
+            cookies: Cookies::Off,
+            client_cert: None,
+            client_key: None,
+            named_by: NamedBy::Server(reach),
+            ..self.clone()
+        }
+    }
+}
+
+/// Who named a URL.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The user, who may reach anything.
+    #[default]
+    User,
+    /// A server, which may lie: no redirect is followed, and addresses are checked.
+    Server(Reach),
 }
 
 /// The client; it makes itself anew after the machine slept.
@@ -212,7 +242,10 @@ fn build(options: &Options, jar: Option<&Arc<OriginJar>>) -> Result<reqwest::Cli
 fn transport(options: &Options) -> Result<ClientBuilder, Fatal> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("mcp-tether/", env!("CARGO_PKG_VERSION")))
-        .redirect(guard::redirects())
+        .redirect(match options.named_by {
+            NamedBy::User => guard::redirects(),
+            NamedBy::Server(_) => Policy::none(),
+        })
         .referer(false)
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(POOL_IDLE)
@@ -222,6 +255,9 @@ fn transport(options: &Options) -> Result<ClientBuilder, Fatal> {
         // The default windows of 64 KiB would bound a large answer to one window a round trip.
         .http2_adaptive_window(true)
         .tls_danger_accept_invalid_certs(options.verify == Verify::Nothing);
+    if options.named_by == NamedBy::Server(Reach::Public) {
+        builder = builder.dns_resolver(PublicOnly);
+    }
     builder = match options.family {
         Family::Any => builder,
         Family::V4 => builder.local_address(std::net::IpAddr::from([0, 0, 0, 0])),

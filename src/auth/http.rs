@@ -1,0 +1,175 @@
+//! Requests to URLs that a server named: metadata documents, authorization servers. Never with the user's headers, never
+//! across a redirect, bounded in size and time.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{RequestBuilder, Response};
+use url::Url;
+
+use super::metadata::is_safe;
+use crate::error::Failure;
+use crate::net::addresses::Reach;
+use crate::net::client::{Client, Options};
+use crate::net::failure::classify;
+use crate::net::guard;
+
+/// Bytes of an answer that are read; no document or token answer is larger.
+const MAX_BODY: usize = 1 << 20;
+
+/// The longest that one request may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The media type without parameters, in lower case.
+    pub media_type: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The HTTP side of OAuth.
+#[derive(Debug)]
+pub struct OauthHttp {
+    base: Options,
+    reach: Reach,
+    /// One client for each origin: which authorities and proxies apply depends on it.
+    clients: Mutex<HashMap<String, reqwest::Client>>,
+}
+
+impl OauthHttp {
+    /// Requests with the network options `base`, to addresses within `reach`.
+    pub fn new(base: Options, reach: Reach) -> Self {
+        Self {
+            base,
+            reach,
+            clients: Mutex::default(),
+        }
+    }
+
+    /// Fetches a document.
+    ///
+    /// # Errors
+    /// When the URL must not be used, or no answer came. A status is no error.
+    pub async fn get(&self, url: &Url) -> Result<Answer, Failure> {
+        let client = self.client(url)?;
+        self.send(
+            url,
+            client.get(url.clone()).header(ACCEPT, "application/json"),
+        )
+        .await
+    }
+
+    /// Posts a JSON document, as registration does.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub async fn post_json(&self, url: &Url, document: String) -> Result<Answer, Failure> {
+        let client = self.client(url)?;
+        let request = client
+            .post(url.clone())
+            .header(CONTENT_TYPE, "application/json");
+        self.send(
+            url,
+            request.header(ACCEPT, "application/json").body(document),
+        )
+        .await
+    }
+
+    fn client(&self, url: &Url) -> Result<reqwest::Client, Failure> {
+        if !is_safe(url) {
+            return Err(unusable(url, "it is neither https nor on this machine"));
+        }
+        if self.reach.forbids(url) {
+            return Err(unusable(
+                url,
+                "it is on a private network, and the MCP server is not",
+            ));
+        }
+        let origin = url.origin().ascii_serialization();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&origin) {
+            return Ok(client.clone());
+        }
+        let made = Client::new(self.base.for_named(url.clone(), self.reach)).map_err(|wrong| {
+            Failure::Credentials {
+                what: wrong.message,
+                hint: "check the proxy and certificate options",
+            }
+        })?;
+        let client = made.http();
+        clients.insert(origin, client.clone());
+        Ok(client)
+    }
+
+    async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Answer, Failure> {
+        let shown = guard::shown(url);
+        let answered = async {
+            let response = request
+                .send()
+                .await
+                .map_err(|wrong| classify(&wrong, &shown))?;
+            read(response, &shown).await
+        };
+        let answer = tokio::time::timeout(LIMIT, answered)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure::Unreachable {
+                    what: format!("{shown} did not answer within {} s", LIMIT.as_secs()),
+                    hint: "try again later",
+                })
+            })?;
+        tracing::debug!(url = %shown, status = answer.status.as_u16(), "oauth");
+        Ok(answer)
+    }
+}
+
+async fn read(mut response: Response, shown: &str) -> Result<Answer, Failure> {
+    let media_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = media_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|wrong| classify(&wrong, shown))?
+    {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(Failure::Credentials {
+                what: format!("the answer of {shown} is larger than {MAX_BODY} bytes"),
+                hint: "tell the server's owner",
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status: response.status(),
+        media_type,
+        body: body.freeze(),
+    })
+}
+
+/// A URL that must not be used, and why.
+pub fn unusable(url: &Url, why: &str) -> Failure {
+    Failure::Credentials {
+        what: format!(
+            "the server names {} for the sign-in, which is not used: {why}",
+            guard::shown(url)
+        ),
+        hint: "tell the server's owner; it may be an attempt to misuse this machine",
+    }
+}

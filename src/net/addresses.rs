@@ -1,0 +1,145 @@
+//! Which addresses a URL that a server named may lead to. A server must not make this machine talk to the network behind it
+//! (RFC 9728 §7.7, MCP security best practices §SSRF); names are checked by what they resolve to, when it is dialled.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// How far a URL that a server named may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Anywhere: the MCP server that the user named is itself private.
+    Anywhere,
+    /// To public addresses only.
+    Public,
+}
+
+impl Reach {
+    /// What the MCP server at `address` may name.
+    pub fn of(address: IpAddr) -> Self {
+        if is_public(address) {
+            Self::Public
+        } else {
+            Self::Anywhere
+        }
+    }
+
+    /// Whether an address given as such in the URL is out of reach. Names are checked when they are resolved.
+    pub fn forbids(self, url: &Url) -> bool {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            _ => return false,
+        };
+        self == Self::Public && !is_public(address)
+    }
+}
+
+/// Whether an address belongs to the public internet.
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => is_public_v4(mapped),
+            None => is_public_v6(address),
+        },
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, ..] = address.octets();
+    let shared = a == 100 && (64..128).contains(&b);
+    let benchmark = a == 198 && (18..20).contains(&b);
+    !(address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_broadcast()
+        || address.is_documentation()
+        || address.is_multicast()
+        || a == 0
+        || a >= 240
+        || shared
+        || benchmark)
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    // NAT64 carries an IPv4 address that may be private.
+    let nat64 = matches!(address.segments(), [0x64, 0xff9b, ..]);
+    !(address.is_loopback()
+        || address.is_unspecified()
+        || address.is_multicast()
+        || address.is_unique_local()
+        || address.is_unicast_link_local()
+        || nat64)
+}
+
+/// Resolves names to their public addresses.
+#[derive(Debug, Clone, Copy)]
+pub struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let name = name.as_str().to_owned();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() {
+                let told = format!("{name} is on a private network, and the MCP server is not");
+                return Err(io::Error::other(told).into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reach, is_public};
+    use url::Url;
+
+    #[test]
+    fn tells_the_internet_from_what_is_behind_us() {
+        for public in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1111",
+            "::ffff:1.1.1.1",
+        ] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        let private = [
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "::1",
+            "::",
+            "fc00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+        ];
+        for address in private {
+            assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_public_server_cannot_name_a_private_address() {
+        let public = Reach::of("8.8.8.8".parse().unwrap());
+        let private = Reach::of("127.0.0.1".parse().unwrap());
+        let metadata = Url::parse("http://169.254.169.254/latest").unwrap();
+        assert!(public.forbids(&metadata));
+        assert!(!private.forbids(&metadata));
+        assert!(!public.forbids(&Url::parse("https://as.example/").unwrap()));
+        assert!(public.forbids(&Url::parse("http://[::1]:8080/").unwrap()));
+    }
+}
