@@ -4,7 +4,7 @@
 use crate::support::gate::Gate;
 use crate::support::http::{Request, Response};
 use crate::support::mcp::{Legacy, LegacyPlan, initialize_result};
-use crate::support::rpc;
+use crate::support::rpc::{self, Rpc};
 use crate::support::tether::Tether;
 
 fn methods(requests: &[Request]) -> Vec<String> {
@@ -163,7 +163,7 @@ fn a_404_to_an_answer_of_the_client_renews_nothing() {
     assert!(tether.call("1", "echo", "{}").error.is_none());
     assert_eq!(mcp.calls("initialize").len(), 2);
     let answers = mcp.server.requests().into_iter().filter_map(|r| r.rpc());
-    assert_eq!(answers.filter(|rpc| rpc.is_answer()).count(), 1, "dropped");
+    assert_eq!(answers.filter(Rpc::is_answer).count(), 1, "dropped");
 }
 
 #[test]
