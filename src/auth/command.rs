@@ -37,31 +37,29 @@ impl HeaderCommand {
 
     /// The headers of the latest run; the first call starts it.
     pub(super) async fn credentials(&self) -> Result<Credentials, Failure> {
-        let run = {
+        let (generation, run) = {
             let mut state = self.run.lock().unwrap_or_else(PoisonError::into_inner);
             let generation = state.0;
-            state
-                .1
-                .get_or_insert_with(|| start(self.command.clone(), generation))
-                .clone()
+            let begin = || start(self.command.clone(), generation);
+            (generation, state.1.get_or_insert_with(begin).clone())
         };
         let result = run.await;
         if result.is_err() {
             // The next request tries again.
-            self.renew(None);
+            self.renew(generation);
         }
         result
     }
 
     /// Runs the command again, unless that has happened since.
     pub(super) async fn recover(&self, refused: u64) -> Result<Recovery, Failure> {
-        self.renew(Some(refused));
+        self.renew(refused);
         self.credentials().await.map(|_| Recovery::Renewed)
     }
 
-    fn renew(&self, refused: Option<u64>) {
+    fn renew(&self, refused: u64) {
         let mut state = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.is_none_or(|refused| refused == state.0) {
+        if refused == state.0 {
             *state = (state.0 + 1, None);
         }
     }

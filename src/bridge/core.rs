@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Options;
 use super::filter::Filter;
-use super::inflight::{Entry, Inflight};
+use super::inflight::{self, Entry, Inflight};
 use super::link::{self, Link, Remote};
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Kind, Message, reply};
@@ -41,7 +41,7 @@ struct Client {
     /// Server messages that wait for `notifications/initialized`; `None` when nothing has to.
     held: Option<VecDeque<Message>>,
     /// Server requests that wait for the client's answer.
-    asked: HashMap<Id, Message>,
+    asked: HashMap<Id, Box<str>>,
     /// Nobody can answer the server any more.
     gone: bool,
 }
@@ -107,14 +107,15 @@ impl Core {
         let Some(id) = request.id().cloned() else {
             return;
         };
-        let gone = {
+        let nobody = {
             let mut client = self.client();
-            if !client.gone {
-                client.asked.insert(id.clone(), request.clone());
+            let nobody = client.gone || client.asked.len() >= inflight::LIMIT;
+            if !nobody {
+                client.asked.insert(id.clone(), request.method().into());
             }
-            client.gone
+            nobody
         };
-        if gone {
+        if nobody {
             self.post(decline(&id, request.method()));
             return;
         }
@@ -208,8 +209,8 @@ impl Core {
             client.gone = true;
             std::mem::take(&mut client.asked)
         };
-        for (id, request) in asked {
-            self.post(decline(&id, request.method()));
+        for (id, method) in asked {
+            self.post(decline(&id, &method));
         }
     }
 

@@ -97,12 +97,23 @@ impl Bridge {
             Found {
                 id: Some(id),
                 method: true,
-            } => self.answer(reply::failure(&id, &failure)),
+            } if self.core.inflight.serial(&id).is_none() => {
+                self.answer(reply::failure(&id, &failure));
+            }
+            // An answer would be taken for that of the first one.
+            Found {
+                id: Some(id),
+                method: true,
+            } => tracing::warn!("ignored a request whose id {id} is in flight already"),
             // It was to answer the server, which must not wait for ever.
             Found {
                 id: Some(id),
                 method: false,
             } => self.core.respond(reply::failure(&id, &failure)),
+            Found {
+                id: None,
+                method: true,
+            } => tracing::warn!("dropped a notification larger than {limit} bytes"),
             Found { id: None, .. } => {
                 self.refuse_nameless(
                     code::INVALID_REQUEST,

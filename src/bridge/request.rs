@@ -162,6 +162,13 @@ impl Request {
 
     /// Sends it once and reads the reply until the answer is there.
     async fn attempt(&self) -> Result<(), Failure> {
+        if self.message.method() != "initialize" {
+            // A cancel meanwhile leaves nothing to send.
+            self.core.link.ready().await?;
+            if !self.waits() {
+                return Ok(());
+            }
+        }
         self.core.inflight.set_sent(&self.id);
         let outgoing = if self.message.method() == "initialize" {
             Outgoing::opening(self.message.clone())

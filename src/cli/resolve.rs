@@ -10,6 +10,7 @@ use clap::{ArgAction, ArgMatches, Command as Clap, CommandFactory, FromArgMatche
 use super::args::{Bridge, Cli, Command};
 use crate::config::{Known, Paths, Server, Setting, Takes, from_environment, from_file};
 use crate::error::Fatal;
+use crate::net::guard;
 
 /// Options that choose the config file or end the program; they cannot be set in it.
 const NOT_SETTINGS: [&str; 3] = ["config", "help", "version"];
@@ -152,7 +153,10 @@ fn config_file(
     let Some(path) = given.clone().or(own) else {
         return match name {
             Some(name) => Err(Fatal::usage(
-                format!("{name:?} is not a URL, and there is no config file to look it up in"),
+                format!(
+                    "{:?} is not a URL, and there is no config file to look it up in",
+                    guard::without_query(name)
+                ),
                 "give the whole address, like https://example.com/mcp",
             )),
             None => Ok((Server::default(), String::new())),

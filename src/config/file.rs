@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Known, Setting, Takes, nearest};
 use crate::error::Fatal;
+use crate::net::guard;
 
 /// What the file says for one run.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -86,7 +87,8 @@ fn unknown_server(path: &Path, name: &str, names: &[String]) -> Fatal {
     };
     Fatal::usage(
         format!(
-            "{name:?} is neither a URL nor a server in {}",
+            "{:?} is neither a URL nor a server in {}",
+            guard::without_query(name),
             path.display()
         ),
         hint,

@@ -25,7 +25,7 @@ pub fn server_url(text: &str, plain: PlainHttp) -> Result<Url, Fatal> {
     let text = text.trim();
     let url = Url::parse(text).map_err(|wrong| {
         Fatal::usage(
-            format!("{text:?} is not a URL: {wrong}"),
+            format!("{:?} is not a URL: {wrong}", without_query(text)),
             "give the whole address, like https://example.com/mcp",
         )
     })?;
@@ -51,6 +51,11 @@ pub fn server_url(text: &str, plain: PlainHttp) -> Result<Url, Fatal> {
         ));
     }
     Ok(url)
+}
+
+/// What was typed, up to where a secret may begin.
+pub fn without_query(text: &str) -> &str {
+    text.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Whether the URL leads to this machine: `localhost`, all of 127.0.0.0/8, `[::1]`.

@@ -79,6 +79,13 @@ impl Channel {
         }
     }
 
+    /// Fails the request `id`, if it waits.
+    pub(super) fn fail_one(&self, id: &Id, failure: Failure) {
+        if let Some(request) = self.waiting().remove(id) {
+            let _ = request.send(Err(failure));
+        }
+    }
+
     /// Fails every request that waits.
     pub(super) fn fail(&self, failure: &Failure) {
         let waiting = std::mem::take(&mut *self.waiting());

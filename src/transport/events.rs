@@ -14,6 +14,8 @@ use eventsource_stream::EventStream;
 use futures_util::{FutureExt, StreamExt, stream};
 use memchr::memchr2;
 
+use crate::jsonrpc::{Found, TopLevel};
+
 /// Lines are given to `eventsource-stream` in groups of this many bytes; a longer line goes alone.
 const GROUP: usize = 4096;
 
@@ -38,9 +40,9 @@ pub struct Event {
     pub data: Bytes,
 }
 
-/// An event was larger than the limit; it is skipped, the stream goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLarge;
+/// An event was larger than the limit and is skipped; the stream goes on. What could be seen of its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooLarge(pub Found);
 
 /// Where a stream stands: what it takes to go on with it later.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub struct Parser {
     after_cr: bool,
     first_block: bool,
     /// The current block is over the limit and thrown away.
-    skipping: bool,
+    skipping: Option<TopLevel>,
     ready: VecDeque<Result<Event, TooLarge>>,
 }
 
@@ -78,7 +80,7 @@ impl Parser {
             at_line_start: true,
             after_cr: false,
             first_block: true,
-            skipping: false,
+            skipping: None,
             ready: VecDeque::new(),
         }
     }
@@ -103,6 +105,11 @@ impl Parser {
     /// Whether an event is complete.
     pub fn has_events(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Whether an event is over the limit that has not ended yet.
+    pub const fn is_skipping(&self) -> bool {
+        self.skipping.is_some()
     }
 
     /// The next event that is complete.
@@ -137,12 +144,13 @@ impl Parser {
     /// The whole block of which `rest` is the end; `None` when it was too large.
     fn take_block(&mut self, rest: Bytes) -> Option<Bytes> {
         self.at_line_start = true;
-        if std::mem::take(&mut self.skipping) {
-            return None;
-        }
         if self.partial.len() + rest.len() > self.limit.saturating_add(FRAMING) {
-            self.partial = BytesMut::new();
-            self.ready.push_back(Err(TooLarge));
+            self.skip(&rest);
+        } else if let Some(scan) = &mut self.skipping {
+            scan.feed(&rest);
+        }
+        if let Some(scan) = self.skipping.take() {
+            self.ready.push_back(Err(TooLarge(scan.finish())));
             return None;
         }
         if self.partial.is_empty() {
@@ -154,13 +162,12 @@ impl Parser {
 
     /// Keeps the start of an unfinished block.
     fn keep(&mut self, piece: &[u8]) {
-        if self.skipping || piece.is_empty() {
+        if let Some(scan) = &mut self.skipping {
+            scan.feed(piece);
             return;
         }
         if self.partial.len() + piece.len() > self.limit.saturating_add(FRAMING) {
-            self.skipping = true;
-            self.partial = BytesMut::new();
-            self.ready.push_back(Err(TooLarge));
+            self.skip(piece);
             return;
         }
         self.partial.extend_from_slice(piece);
@@ -171,6 +178,14 @@ impl Parser {
             };
             let _ = self.partial.split_to(end + 1);
         }
+    }
+
+    /// Begins to throw the block away; the scan passes over what stands before the message.
+    fn skip(&mut self, piece: &[u8]) {
+        let mut scan = TopLevel::default();
+        scan.feed(&std::mem::take(&mut self.partial));
+        scan.feed(piece);
+        self.skipping = Some(scan);
     }
 
     fn read_block(&mut self, block: &Bytes) {
@@ -217,7 +232,7 @@ impl Parser {
             return;
         };
         let event = if data.len() > self.limit {
-            Err(TooLarge)
+            Err(TooLarge(TopLevel::of(&data)))
         } else {
             Ok(Event { name, data })
         };

@@ -18,7 +18,7 @@ use super::events::{Cursor, Event, Name, Parser, TooLarge};
 use super::exchange::{Ask, Exchange, media_type};
 use super::{Events, Listening, Outgoing, Reply};
 use crate::error::Failure;
-use crate::jsonrpc::{Kind, Message};
+use crate::jsonrpc::{Found, Kind, Message};
 use crate::net::guard;
 
 /// The longest wait for the first `endpoint` event.
@@ -307,9 +307,18 @@ impl Stream {
                     }
                     Err(failure) => tracing::warn!("ignored a new endpoint: {failure}"),
                 },
-                Err(TooLarge) => {
-                    tracing::warn!("an event is larger than --max-message-size");
-                    channel.fail(&Failure::TooLarge { limit: self.limit });
+                Err(TooLarge(found)) => {
+                    tracing::warn!("dropped an event larger than --max-message-size");
+                    let failure = Failure::TooLarge { limit: self.limit };
+                    match found {
+                        Found {
+                            id: Some(id),
+                            method: false,
+                        } => channel.fail_one(&id, failure),
+                        // It may have been anyone's answer.
+                        Found { method: false, .. } => channel.fail(&failure),
+                        Found { method: true, .. } => {}
+                    }
                 }
             }
         }

@@ -271,7 +271,10 @@ fn refusal_settles(failure: &Failure) -> bool {
 fn refuses_sse(failure: &Failure) -> bool {
     match failure {
         Failure::NotMcp { .. } => true,
-        Failure::Status(refusal) => matches!(refusal.status, 400..=499),
+        // 408 and 429 speak of the moment, not of the server.
+        Failure::Status(refusal) => {
+            matches!(refusal.status, 400..=499) && !matches!(refusal.status, 408 | 429)
+        }
         _ => false,
     }
 }

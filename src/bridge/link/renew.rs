@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_secs(30);
 
 impl Link {
     /// Waits until messages can be sent, beginning a renewal where the last one failed.
-    pub(super) async fn ready(self: &Arc<Self>) -> Result<(), Failure> {
+    pub async fn ready(self: &Arc<Self>) -> Result<(), Failure> {
         let status = self.status.borrow().clone();
         match status.phase {
             Phase::Open => Ok(()),
@@ -91,6 +91,9 @@ impl Link {
             Failure::Session("the session was lost and the server refused a new one".to_owned())
         })?;
         if saved.agreed.is_some_and(|before| before != agreed) {
+            // The server must not keep a session that nobody uses.
+            transport.begin(Some(&agreed.version));
+            transport.close().await;
             return Err(Failure::Session(
                 "the session was lost and the server came back with another version or other capabilities".to_owned(),
             ));

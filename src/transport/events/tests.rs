@@ -3,6 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use crate::jsonrpc::{Found, Id};
+
 use super::{Cursor, Event, Name, Parser, TooLarge};
 
 fn events(pieces: &[&[u8]]) -> (Vec<String>, Cursor) {
@@ -102,7 +104,14 @@ fn an_event_over_the_limit_is_skipped_and_the_next_one_works() {
         name: Name::Message,
         data: Bytes::from_static(b"0123456789"),
     };
-    assert_eq!(seen, [Err(TooLarge), Ok(fits), Err(TooLarge)]);
+    assert_eq!(
+        seen,
+        [
+            Err(TooLarge(Found::default())),
+            Ok(fits),
+            Err(TooLarge(Found::default()))
+        ]
+    );
 }
 
 #[test]
@@ -144,4 +153,21 @@ proptest! {
         parser.push(Bytes::from(bytes));
         while parser.pop().is_some() {}
     }
+}
+
+#[test]
+fn the_id_of_an_event_over_the_limit_is_found_at_its_end() {
+    let mut parser = Parser::new(10, Cursor::default());
+    let event = format!(
+        "id: 9\ndata: {{\"result\":{{\"x\":\"{}\"}},\"id\":7}}\n\n",
+        "y".repeat(20_000)
+    );
+    for piece in event.as_bytes().chunks(1000) {
+        parser.push(Bytes::copy_from_slice(piece));
+    }
+    let found = Found {
+        id: Id::parse("7"),
+        method: false,
+    };
+    assert_eq!(parser.pop(), Some(Err(TooLarge(found))));
 }

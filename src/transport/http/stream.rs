@@ -100,7 +100,7 @@ impl HttpEvents {
                 match event {
                     Ok(event) if event.name == Name::Message => self.read(event.data)?,
                     Ok(_) => {}
-                    Err(TooLarge) => self.too_large()?,
+                    Err(TooLarge(_)) => self.too_large()?,
                 }
                 continue;
             }
@@ -110,6 +110,10 @@ impl HttpEvents {
                     Ok(Some(chunk)) => {
                         let before = self.parser.cursor().last_id.clone();
                         self.parser.push(chunk);
+                        if self.parser.is_skipping() && self.purpose == Purpose::Answer {
+                            // It may have no end; the answer it may be will not be taken anyway.
+                            self.too_large()?;
+                        }
                         if self.parser.has_events() || self.parser.cursor().last_id != before {
                             self.fruitless = 0;
                             self.broken_since = None;
