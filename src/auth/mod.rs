@@ -5,7 +5,9 @@ pub mod challenge;
 mod command;
 pub mod discovery;
 pub mod http;
+pub mod leniency;
 pub mod metadata;
+pub mod registration;
 
 use ::http::HeaderMap;
 

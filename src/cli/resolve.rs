@@ -53,7 +53,7 @@ pub fn resolve(
     let mut settings = from_environment(&known, env)?;
     settings.retain(|setting| is_free(&command, &taken, setting));
     taken.extend(settings.iter().filter_map(on));
-    let (server, from) = config_file(&command, &known, &typed, env)?;
+    let server = config_file(&command, &known, &typed, env)?;
     for setting in server.settings {
         let set = settings.iter().any(|other| other.name == setting.name);
         if !set && is_free(&command, &taken, &setting) {
@@ -88,7 +88,7 @@ pub fn resolve(
     }
     if bridge.server.is_none() {
         let hint = "give the whole address, like mcp-tether https://example.com/mcp";
-        return Err(Fatal::usage(format!("no server given{from}"), hint).into());
+        return Err(Fatal::usage("no server given", hint).into());
     }
     Ok(bridge)
 }
@@ -136,13 +136,13 @@ fn known(command: &Clap) -> Vec<Known> {
     options.collect()
 }
 
-/// What the config file says for this run, and a word on where it is, for messages.
+/// What the config file says for this run.
 fn config_file(
     command: &Clap,
     known: &[Known],
     typed: &ArgMatches,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<(Server, String), Fatal> {
+) -> Result<Server, Fatal> {
     let given = typed.get_one::<PathBuf>("config").cloned();
     let given = given.or_else(|| env("MCP_TETHER_CONFIG").map(PathBuf::from));
     let target = typed.get_one::<String>("server");
@@ -159,7 +159,7 @@ fn config_file(
                 ),
                 "give the whole address, like https://example.com/mcp",
             )),
-            None => Ok((Server::default(), String::new())),
+            None => Ok(Server::default()),
         };
     };
     let text = match std::fs::read_to_string(&path) {
@@ -173,8 +173,7 @@ fn config_file(
         .get_subcommands()
         .map(|command| command.get_name().to_owned())
         .collect();
-    let server = from_file(&path, &text, known, &commands, name)?;
-    Ok((server, String::new()))
+    from_file(&path, &text, known, &commands, name)
 }
 
 fn unreadable(path: &Path, wrong: &std::io::Error) -> Fatal {

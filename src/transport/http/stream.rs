@@ -110,7 +110,8 @@ impl HttpEvents {
                     Ok(Some(chunk)) => {
                         let before = self.parser.cursor().last_id.clone();
                         self.parser.push(chunk);
-                        if self.parser.is_skipping() && self.purpose == Purpose::Answer {
+                        let over = self.parser.is_skipping() && !self.parser.has_events();
+                        if over && self.purpose == Purpose::Answer {
                             // It may have no end; the answer it may be will not be taken anyway.
                             self.too_large()?;
                         }

@@ -1,0 +1,172 @@
+//! What token endpoints really send, turned into what RFC 6749 §5 says, so that a strict parser can read it. Seen in the wild:
+//! no `token_type`, `expires_in` as a string or with decimals, `scope` as a list, status 201, an error with status 200, any
+//! media type, and form-encoded answers.
+
+use ::http::StatusCode;
+use bytes::Bytes;
+use serde_json::{Map, Number, Value};
+use url::form_urlencoded;
+
+use super::http::Answer;
+
+/// The same answer in the form of RFC 6749. One that is beyond reading stays as it is.
+#[must_use]
+pub fn token_answer(answer: Answer) -> Answer {
+    let Some(mut members) = members(&answer) else {
+        return answer;
+    };
+    let failed = members.get("error").is_some_and(Value::is_string);
+    let status = match (failed, answer.status) {
+        (true, status) if status.is_success() => StatusCode::BAD_REQUEST,
+        (false, status) if status.is_success() => StatusCode::OK,
+        (_, status) => status,
+    };
+    if !failed {
+        mend(&mut members);
+    }
+    Answer {
+        status,
+        media_type: "application/json".to_owned(),
+        body: Bytes::from(Value::Object(members).to_string()),
+    }
+}
+
+fn members(answer: &Answer) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(&answer.body) {
+        Ok(Value::Object(members)) => return Some(members),
+        Ok(_) => return None,
+        Err(_) => {}
+    }
+    let pairs = form_urlencoded::parse(&answer.body);
+    let members: Map<String, Value> = pairs
+        .map(|(name, value)| (name.into_owned(), Value::from(value)))
+        .collect();
+    let usable = members.contains_key("access_token") || members.contains_key("error");
+    usable.then_some(members)
+}
+
+fn mend(members: &mut Map<String, Value>) {
+    // Absent and null are the same to everybody but strict parsers.
+    members.retain(|_, value| !value.is_null());
+    members
+        .entry("token_type")
+        .or_insert_with(|| "Bearer".into());
+    match members.get("expires_in").map(seconds) {
+        Some(Some(seconds)) => {
+            members.insert("expires_in".to_owned(), Value::from(seconds));
+        }
+        // An unreadable lifetime is an unknown one.
+        Some(None) => {
+            members.remove("expires_in");
+        }
+        None => {}
+    }
+    if let Some(Value::Array(scopes)) = members.get("scope") {
+        let scopes: Vec<&str> = scopes.iter().filter_map(Value::as_str).collect();
+        let scopes = scopes.join(" ");
+        members.insert("scope".to_owned(), scopes.into());
+    }
+}
+
+/// A number of seconds, whatever its form.
+fn seconds(value: &Value) -> Option<u64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse::<Number>().ok()?.as_f64(),
+        _ => None,
+    }?;
+    let whole = number.trunc();
+    // Up to a thousand years; what is more is a mistake.
+    (0.0..=3.2e10)
+        .contains(&whole)
+        .then(|| format!("{whole:.0}").parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, token_answer};
+    use ::http::StatusCode;
+    use serde_json::{Value, json};
+
+    fn read(status: u16, body: &str) -> (u16, Option<Value>) {
+        let answer = token_answer(Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            media_type: "text/html".to_owned(),
+            body: body.to_owned().into(),
+        });
+        (
+            answer.status.as_u16(),
+            serde_json::from_slice(&answer.body).ok(),
+        )
+    }
+
+    #[test]
+    fn mends_what_servers_really_send() {
+        let table = [
+            (
+                200,
+                r#"{"access_token":"a","token_type":"bearer"}"#,
+                json!({"access_token":"a","token_type":"bearer"}),
+            ),
+            (
+                201,
+                r#"{"access_token":"a"}"#,
+                json!({"access_token":"a","token_type":"Bearer"}),
+            ),
+            (
+                200,
+                r#"{"access_token":"a","expires_in":"3600","refresh_token":null,"token_type":null}"#,
+                json!({"access_token":"a","expires_in":3600,"token_type":"Bearer"}),
+            ),
+            (
+                200,
+                r#"{"access_token":"a","expires_in":3599.7}"#,
+                json!({"access_token":"a","expires_in":3599,"token_type":"Bearer"}),
+            ),
+            (
+                200,
+                r#"{"access_token":"a","expires_in":-5}"#,
+                json!({"access_token":"a","token_type":"Bearer"}),
+            ),
+            (
+                200,
+                r#"{"access_token":"a","expires_in":"soon"}"#,
+                json!({"access_token":"a","token_type":"Bearer"}),
+            ),
+            (
+                200,
+                r#"{"access_token":"a","scope":["x","y"],"other":1}"#,
+                json!({"access_token":"a","scope":"x y","other":1,"token_type":"Bearer"}),
+            ),
+            (
+                200,
+                "access_token=a%2Bb&scope=repo%2Cgist&token_type=bearer&expires_in=10",
+                json!({"access_token":"a+b","scope":"repo,gist","token_type":"bearer","expires_in":10}),
+            ),
+        ];
+        for (status, body, expected) in table {
+            assert_eq!(read(status, body), (200, Some(expected)), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_an_error_whatever_its_status() {
+        let error = json!({"error":"invalid_grant"});
+        assert_eq!(
+            read(200, r#"{"error":"invalid_grant"}"#),
+            (400, Some(error.clone()))
+        );
+        assert_eq!(
+            read(401, r#"{"error":"invalid_grant"}"#),
+            (401, Some(error))
+        );
+        assert_eq!(read(200, "error=bad_verification_code&x=y").0, 400);
+    }
+
+    #[test]
+    fn what_is_beyond_reading_stays_as_it_is() {
+        assert_eq!(read(500, "<html>oops</html>"), (500, None));
+        assert_eq!(read(200, "[]"), (200, Some(json!([]))));
+        assert_eq!(read(200, ""), (200, None));
+    }
+}
