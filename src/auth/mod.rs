@@ -4,6 +4,7 @@
 pub mod challenge;
 mod command;
 pub mod discovery;
+pub mod flow;
 pub mod http;
 pub mod leniency;
 pub mod metadata;

@@ -1,0 +1,234 @@
+//! One sign-in: the authorization request, the check of what comes back, the exchange of the code (RFC 6749 §4.1, RFC 7636,
+//! RFC 8707, RFC 9207). All that it needs is fixed when it begins; nothing is discovered again in between.
+
+mod scope;
+mod tokens;
+
+use oauth2::{
+    AuthUrl, AuthorizationCode, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    TokenUrl,
+};
+use url::Url;
+
+pub use scope::{Wishes, scope};
+pub use tokens::Tokens;
+
+use super::discovery::{Discovered, Source};
+use super::http::OauthHttp;
+use super::registration::{AuthMethod, Client};
+use crate::error::Failure;
+use crate::secret::Secret;
+
+/// Whether a server that does not say it knows PKCE is used (`--allow-missing-pkce-metadata`). S256 is sent all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PkceCheck {
+    /// It must say so (2025-11-25 authorization §Authorization Code Protection).
+    #[default]
+    Required,
+    /// The user vouches for it.
+    Ignored,
+}
+
+/// What the user adds to the request.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// `resource`, unless it is left out.
+    pub resource: Option<String>,
+    /// The scope, if one is asked for.
+    pub scope: Option<String>,
+    /// More parameters (`--authorize-param`).
+    pub parameters: Vec<(String, String)>,
+}
+
+/// A sign-in in progress.
+#[derive(Debug)]
+pub struct Attempt {
+    discovered: Discovered,
+    client: Client,
+    extras: Extras,
+    state: Secret,
+    verifier: Secret,
+}
+
+/// What came back to the redirect address, decoded and otherwise untouched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Callback {
+    /// The code.
+    pub code: Option<Secret>,
+    /// Who says it sent it (RFC 9207).
+    pub iss: Option<String>,
+    /// Why there is no code.
+    pub error: Option<String>,
+    /// The same in more words.
+    pub error_description: Option<String>,
+}
+
+impl Attempt {
+    /// Begins a sign-in and gives the address to open in a browser.
+    ///
+    /// # Errors
+    /// [`Failure::Credentials`] when the server's metadata says nothing of PKCE, or names no usable address.
+    pub fn begin(
+        discovered: Discovered,
+        client: Client,
+        extras: Extras,
+        check: PkceCheck,
+    ) -> Result<(Self, Url), Failure> {
+        let methods = discovered
+            .metadata
+            .code_challenge_methods_supported
+            .as_deref();
+        let protected =
+            methods.is_some_and(|methods| methods.iter().any(|method| method == "S256"));
+        if !protected && check == PkceCheck::Required {
+            return Err(Failure::Credentials {
+                what: format!(
+                    "{} does not say that it protects sign-ins with PKCE (S256)",
+                    discovered.issuer
+                ),
+                hint: "if you trust it, add --allow-missing-pkce-metadata",
+            });
+        }
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (mut url, state) = {
+            let asker = asker(&discovered, &client)?;
+            let mut request = asker
+                .authorize_url(|| CsrfToken::new_random_len(32))
+                .set_pkce_challenge(challenge);
+            for (name, value) in &extras.parameters {
+                request = request.add_extra_param(name, value);
+            }
+            if let Some(resource) = &extras.resource {
+                request = request.add_extra_param("resource", resource);
+            }
+            if let Some(scope) = &extras.scope {
+                request = request.add_extra_param("scope", scope);
+                if scope.split(' ').any(|scope| scope == "offline_access") {
+                    // OpenID Connect Core §11 gives no refresh token without it.
+                    request = request.add_extra_param("prompt", "consent");
+                }
+            }
+            request.url()
+        };
+        url.set_fragment(None);
+        let attempt = Self {
+            discovered,
+            client,
+            extras,
+            state: Secret::new(state.into_secret()),
+            verifier: Secret::new(verifier.into_secret()),
+        };
+        Ok((attempt, url))
+    }
+
+    /// The `state` that the answer must carry.
+    pub const fn state(&self) -> &Secret {
+        &self.state
+    }
+
+    /// The code of an answer that carried the right `state`. `iss` is checked before anything else is looked at, so that the
+    /// words of a stranger are neither acted on nor shown.
+    ///
+    /// # Errors
+    /// [`Failure::Credentials`] with the reason: another issuer, a refusal, or an answer that makes no sense.
+    pub fn code(&self, callback: &Callback) -> Result<Secret, Failure> {
+        self.check_issuer(callback.iss.as_deref())?;
+        match (&callback.code, &callback.error) {
+            (Some(code), None) => Ok(code.clone()),
+            (None, Some(error)) if error == "access_denied" => {
+                Err(refusal("the sign-in was refused".to_owned()))
+            }
+            (None, Some(error)) => {
+                let words = callback.error_description.as_deref().unwrap_or_default();
+                let words: String = format!("{error} {words}")
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(200)
+                    .collect();
+                Err(refusal(format!("the sign-in failed: {}", words.trim())))
+            }
+            _ => Err(refusal(
+                "the answer to the sign-in makes no sense".to_owned(),
+            )),
+        }
+    }
+
+    /// RFC 9207 §2.4, by plain comparison of the text.
+    fn check_issuer(&self, iss: Option<&str>) -> Result<(), Failure> {
+        let metadata = &self.discovered.metadata;
+        if self.discovered.source == Source::Assumed {
+            // There is no issuer that was ever checked.
+            return Ok(());
+        }
+        match iss {
+            Some(iss) if iss == metadata.issuer => Ok(()),
+            Some(_) => Err(refusal(
+                "the answer to the sign-in comes from another server than the one asked".to_owned(),
+            )),
+            None if metadata.authorization_response_iss_parameter_supported => Err(refusal(
+                "the answer to the sign-in does not say who sent it".to_owned(),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Exchanges the code for tokens.
+    ///
+    /// # Errors
+    /// [`Failure::Credentials`] with what the server said against it; network failures as they are.
+    pub async fn exchange(&self, http: &OauthHttp, code: &Secret) -> Result<Tokens, Failure> {
+        let asker = asker(&self.discovered, &self.client)?;
+        let mut request = asker
+            .exchange_code(AuthorizationCode::new(code.expose().clone()))
+            .set_pkce_verifier(PkceCodeVerifier::new(self.verifier.expose().clone()));
+        if let Some(resource) = &self.extras.resource {
+            request = request.add_extra_param("resource", resource);
+        }
+        let call = |request| http.token(request);
+        tokens::read(
+            request.request_async(&call).await,
+            self.extras.scope.as_deref(),
+        )
+    }
+}
+
+type Asker = tokens::Client<
+    oauth2::EndpointSet,
+    oauth2::EndpointNotSet,
+    oauth2::EndpointNotSet,
+    oauth2::EndpointNotSet,
+    oauth2::EndpointSet,
+>;
+
+fn asker(discovered: &Discovered, client: &Client) -> Result<Asker, Failure> {
+    let redirect = RedirectUrl::new(client.redirect_uri.clone())
+        .map_err(|_| refusal(format!("{} is no redirect address", client.redirect_uri)))?;
+    let asker = tokens::Client::new(oauth2::ClientId::new(client.client_id.clone()))
+        .set_auth_uri(AuthUrl::from_url(
+            discovered.metadata.authorization_endpoint.clone(),
+        ))
+        .set_token_uri(TokenUrl::from_url(
+            discovered.metadata.token_endpoint.clone(),
+        ))
+        .set_redirect_uri(redirect)
+        .set_auth_type(match client.method {
+            AuthMethod::Basic => oauth2::AuthType::BasicAuth,
+            AuthMethod::Post | AuthMethod::None => oauth2::AuthType::RequestBody,
+        });
+    Ok(match (&client.secret, client.method) {
+        (Some(secret), AuthMethod::Basic | AuthMethod::Post) => {
+            asker.set_client_secret(oauth2::ClientSecret::new(secret.expose().clone()))
+        }
+        _ => asker,
+    })
+}
+
+fn refusal(what: String) -> Failure {
+    Failure::Credentials {
+        what,
+        hint: "try again; if it keeps failing, tell the server's owner",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! The token endpoint's answers as tokens.
+
+use std::time::Duration;
+
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
+};
+use oauth2::{
+    ExtraTokenFields, RequestTokenError, StandardRevocableToken, StandardTokenResponse,
+    TokenResponse,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Failure;
+use crate::secret::Secret;
+
+/// What OpenID servers add.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct OpenId {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+}
+
+impl ExtraTokenFields for OpenId {}
+
+type Answer = StandardTokenResponse<OpenId, BasicTokenType>;
+
+/// The `oauth2` client with our extra field; its parameters say which endpoints are set.
+pub(super) type Client<Auth, Device, Introspection, Revocation, Token> = oauth2::Client<
+    BasicErrorResponse,
+    Answer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    Auth,
+    Device,
+    Introspection,
+    Revocation,
+    Token,
+>;
+
+/// What a sign-in or refresh gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// For the MCP server.
+    pub access: Secret,
+    /// For the next access token.
+    pub refresh: Option<Secret>,
+    /// Who signed in, for servers that want it (`--use-id-token`).
+    pub id: Option<Secret>,
+    /// What was granted; what was asked for where the server does not say (RFC 6749 §5.1).
+    pub scope: Option<String>,
+    /// How long the access token lasts; `None` where the server does not say.
+    pub lifetime: Option<Duration>,
+}
+
+/// Reads what `oauth2` made of an answer. `asked` is the scope that was asked for.
+pub(super) fn read(
+    answer: Result<Answer, RequestTokenError<Failure, BasicErrorResponse>>,
+    asked: Option<&str>,
+) -> Result<Tokens, Failure> {
+    let answer = answer.map_err(failure)?;
+    if !matches!(answer.token_type(), BasicTokenType::Bearer) {
+        return Err(wrong(
+            "the token is of a kind that is not known here".to_owned(),
+        ));
+    }
+    let granted = answer.scopes().map(|scopes| {
+        let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+        scopes.join(" ")
+    });
+    Ok(Tokens {
+        access: Secret::new(answer.access_token().secret().clone()),
+        refresh: answer
+            .refresh_token()
+            .map(|token| Secret::new(token.secret().clone())),
+        id: answer.extra_fields().id_token.clone().map(Secret::new),
+        scope: granted.or_else(|| asked.map(str::to_owned)),
+        lifetime: answer.expires_in(),
+    })
+}
+
+fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> Failure {
+    match error {
+        RequestTokenError::Request(failure) => failure,
+        RequestTokenError::ServerResponse(said) => {
+            let words = said
+                .error_description()
+                .map(String::as_str)
+                .unwrap_or_default();
+            let words: String = format!("{} {words}", said.error().as_ref())
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(200)
+                .collect();
+            wrong(format!(
+                "the authorization server gave no token: {}",
+                words.trim()
+            ))
+        }
+        // What was in the answer may be a token: it is not shown.
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+            wrong("the authorization server's answer is no token".to_owned())
+        }
+    }
+}
+
+fn wrong(what: String) -> Failure {
+    Failure::Credentials {
+        what,
+        hint: "sign in again; if it keeps failing, tell the server's owner",
+    }
+}
