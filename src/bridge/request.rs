@@ -62,7 +62,8 @@ impl Tries {
         if let (Failure::Unreachable { .. }, Some(until)) = (failure, self.handshake) {
             return (now + wait < until).then_some(wait);
         }
-        self.waited += wait;
+        // A server may ask for any wait, even one that no sum can hold.
+        self.waited = self.waited.saturating_add(wait);
         (self.sends < MAX_SENDS && self.waited <= MAX_WAITING).then_some(wait)
     }
 }
