@@ -238,11 +238,16 @@ impl Request {
         struct Call {
             name: String,
         }
-        let Some(Call { name }) = self.message.read() else {
-            // The server will say what is wrong with it.
-            return Ok(());
-        };
         let filter = &self.core.filter;
+        if filter.hides_nothing() {
+            return Ok(());
+        }
+        let Some(Call { name }) = self.message.read() else {
+            // A name given twice, say, of which the server may take the other one.
+            return Err(Failure::Filtered {
+                tool: "(no readable name)".to_owned(),
+            });
+        };
         if filter.judge(&name) == Verdict::Unlisted {
             self.list_tools().await?;
         }
