@@ -259,6 +259,26 @@ async fn a_request_over_its_time_is_answered_and_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_waits_for_the_client_to_read_is_in_time() {
+    let options = Options {
+        request_timeout: Some(Duration::from_secs(5)),
+        ..options()
+    };
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    let mut rig = Rig::new(options, move |message| {
+        let id = message.id().unwrap();
+        Ok(Reply::One(reply::result(id, &large)))
+    });
+    rig.send(&call(1)).await;
+    rig.send(&call(2)).await;
+    rig.until_sent("tools/call").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for _ in 0..2 {
+        assert!(rig.recv().await.contains("result"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_initialize_is_answered_after_60_seconds() {
     let (feed, reply) = stream();
     let reply = Mutex::new(Some(reply));
