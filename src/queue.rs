@@ -18,6 +18,8 @@ struct State<T> {
     items: VecDeque<T>,
     bytes: usize,
     senders: usize,
+    /// Nothing more is given.
+    ended: bool,
     /// The receiver is gone: nothing sent from now on can be taken.
     abandoned: bool,
 }
@@ -30,7 +32,7 @@ struct Shared<T> {
     space: Notify,
 }
 
-/// The giving end; clone it for another giver. The queue ends when the last one is dropped.
+/// The giving end; clone it for another giver. The queue ends when the last one is dropped, or by [`Sender::end`].
 pub struct Sender<T: Weight>(Arc<Shared<T>>);
 
 /// The taking end.
@@ -47,6 +49,7 @@ pub fn bounded<T: Weight>(limit: usize) -> (Sender<T>, Receiver<T>) {
             items: VecDeque::new(),
             bytes: 0,
             senders: 1,
+            ended: false,
             abandoned: false,
         }),
         limit,
@@ -64,7 +67,7 @@ impl<T: Weight> Shared<T> {
 
     /// Puts `item` in, or gives it back when there is no room yet.
     fn offer(&self, state: &mut State<T>, item: T) -> Result<Option<T>, Gone> {
-        if state.abandoned {
+        if state.abandoned || state.ended {
             return Err(Gone);
         }
         let weight = item.weight();
@@ -133,6 +136,13 @@ impl<T: Weight> Sender<T> {
         Ok(())
     }
 
+    /// Ends the queue, whoever still holds a giving end: what is in it can be taken, nothing more can be given.
+    pub fn end(&self) {
+        self.0.lock().ended = true;
+        self.0.announce_space();
+        self.0.item.notify_one();
+    }
+
     /// Waits until the receiver is gone.
     pub async fn abandoned(&self) {
         loop {
@@ -168,7 +178,7 @@ impl<T: Weight> Drop for Sender<T> {
             state.senders == 0
         };
         if last {
-            self.0.item.notify_one();
+            self.end();
         }
     }
 }
@@ -202,7 +212,7 @@ impl<T: Weight> Receiver<T> {
                     self.0.announce_space();
                     return Some(taken);
                 }
-                if state.senders == 0 {
+                if state.ended {
                     return None;
                 }
             }

@@ -11,8 +11,8 @@ use crate::jsonrpc::span_in;
 /// One tool of a page.
 #[derive(Debug)]
 pub struct Tool<'a> {
-    /// Its name.
-    pub name: Cow<'a, str>,
+    /// Its name; `None` when it has none that all readers agree on.
+    pub name: Option<Cow<'a, str>>,
     /// Whether it is annotated `readOnlyHint: true`.
     pub read_only: bool,
     /// Its whole text.
@@ -42,8 +42,8 @@ struct ListResult<'a> {
 struct Definition<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(default)]
-    annotations: Option<Annotations>,
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -59,17 +59,19 @@ pub fn page(result: &str) -> Option<Page<'_>> {
     let tools = items
         .into_iter()
         .map(|item| {
-            let definition: Definition<'_> = serde_json::from_str(item.get()).ok()?;
+            let definition: Option<Definition<'_>> = serde_json::from_str(item.get()).ok();
             let read_only = definition
-                .annotations
+                .as_ref()
+                .and_then(|definition| definition.annotations)
+                .and_then(|raw| serde_json::from_str::<Annotations>(raw.get()).ok())
                 .and_then(|annotations| annotations.read_only_hint);
-            Some(Tool {
-                name: definition.name,
+            Tool {
+                name: definition.map(|definition| definition.name),
                 read_only: read_only == Some(true),
                 raw: item.get(),
-            })
+            }
         })
-        .collect::<Option<Vec<_>>>()?;
+        .collect();
     Some(Page {
         tools,
         array: span_in(result, list.tools.get()),
@@ -88,11 +90,11 @@ mod tests {
         let seen: Vec<_> = page
             .tools
             .iter()
-            .map(|tool| (tool.name.as_ref(), tool.read_only, tool.raw))
+            .map(|tool| (tool.name.as_deref(), tool.read_only, tool.raw))
             .collect();
-        let first = ("ab", false, r#"{"name":"a\u0062","x":1.0}"#);
+        let first = (Some("ab"), false, r#"{"name":"a\u0062","x":1.0}"#);
         let second = (
-            "c",
+            Some("c"),
             true,
             r#"{"annotations":{"readOnlyHint":true},"name":"c"}"#,
         );
@@ -104,13 +106,17 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_of_another_shape_has_no_name_or_only_reads_not() {
+        let result = r#"{"tools":[{"title":"x"},7,{"name":"a","name":"b"},{"name":"c","annotations":"readOnlyHint"}]}"#;
+        let page = page(result).unwrap();
+        let names: Vec<_> = page.tools.iter().map(|tool| tool.name.as_deref()).collect();
+        assert_eq!(names, [None, None, None, Some("c")]);
+        assert!(page.tools.iter().all(|tool| !tool.read_only));
+    }
+
+    #[test]
     fn another_shape_is_no_page() {
-        for result in [
-            "[]",
-            "{}",
-            r#"{"tools":{}}"#,
-            r#"{"tools":[{"title":"x"}]}"#,
-        ] {
+        for result in ["[]", "{}", r#"{"tools":{}}"#] {
             assert!(page(result).is_none(), "{result}");
         }
     }

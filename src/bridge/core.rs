@@ -67,6 +67,11 @@ impl Core {
         let _ = self.out.send(message).await;
     }
 
+    /// Nothing more is written: tasks that still run must not keep the output open.
+    pub fn end_output(&self) {
+        self.out.end();
+    }
+
     /// Waits until the client no longer reads.
     pub async fn client_gone(&self) {
         self.out.abandoned().await;

@@ -71,7 +71,8 @@ impl Filter {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hides_nothing(&self) -> bool {
+    /// Whether every tool may be seen and called.
+    pub fn hides_nothing(&self) -> bool {
         self.ignore.is_empty() && self.only.is_empty() && self.access == Access::Full
     }
 
@@ -95,9 +96,11 @@ impl Filter {
         {
             let mut listed = self.listed();
             for tool in &page.tools {
-                listed.insert(tool.name.to_string(), tool.read_only);
-                let hidden = self.hides_name(&tool.name)
-                    || (self.access == Access::ReadOnly && !tool.read_only);
+                // Whatever cannot be judged is hidden.
+                let Some(name) = &tool.name else { continue };
+                listed.insert(name.to_string(), tool.read_only);
+                let hidden =
+                    self.hides_name(name) || (self.access == Access::ReadOnly && !tool.read_only);
                 if !hidden {
                     kept.push(tool.raw);
                 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::core::Core;
-use super::link::Status;
+use super::link::{Phase, Status};
+use crate::error::Failure;
 use crate::net::retry::Backoff;
 use crate::transport::events::Cursor;
 use crate::transport::{Events, Listening, Transport};
@@ -47,45 +48,50 @@ pub(super) async fn run(core: Arc<Core>) {
     }
 }
 
-/// A stream that all messages share: when it ends, the session is renewed, for ever. A request does not wait here: it
-/// renews the session itself.
+/// A stream that all messages share: when it ends, the session is renewed, for ever. Requests do not wait here: they renew
+/// the session themselves, and then the new stream is read at once, since answers would wait behind what nobody takes.
 async fn shared_stream(
     core: &Arc<Core>,
     transport: &Transport,
     now: &Status,
     backoff: &mut Backoff,
 ) {
+    let mut status = core.link.status();
     let opened = Instant::now();
     if let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await {
-        pass_on(core, &mut events).await;
-        tracing::debug!("the server's event stream ended");
+        tokio::select! {
+            _ = pass_on(core, &mut events) => tracing::debug!("the server's event stream ended"),
+            // It is open, but no session is.
+            _ = status.wait_for(|status| matches!(status.phase, Phase::Broken(_))) => {}
+        }
     }
-    let mut generation = now.generation;
-    if opened.elapsed() < LASTING {
-        tokio::time::sleep(backoff.wait(fastrand::f64())).await;
+    let wait = if opened.elapsed() < LASTING {
+        backoff.wait(fastrand::f64())
     } else {
         backoff.reset();
-    }
-    while core.link.renew(generation).await.is_err() {
-        tokio::time::sleep(backoff.wait(fastrand::f64())).await;
-        generation = core.link.status().borrow().generation;
+        Duration::ZERO
+    };
+    let renew = async {
+        tokio::time::sleep(wait).await;
+        // If it fails there is no stream to read, and this begins again.
+        let _ = core.link.renew(now.generation).await;
+    };
+    tokio::select! {
+        () = renew => {}
+        _ = status.wait_for(|status| status.generation != now.generation) => {}
     }
 }
 
 /// A GET stream beside the POSTs: opened again until the session is another one.
 async fn own_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
     let mut status = core.link.status();
-    let replaced = async {
-        let _ = status
-            .wait_for(|status| status.generation != now.generation || !status.listening)
-            .await;
+    let listen = async {
+        keep_open(core, transport).await;
+        std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = keep_open(core, transport) => {
-            let mut status = core.link.status();
-            let _ = status.wait_for(|status| status.generation != now.generation || !status.listening).await;
-        }
-        () = replaced => {}
+        () = listen => {}
+        _ = status.wait_for(|status| status.generation != now.generation || !status.listening) => {}
     }
 }
 
@@ -94,6 +100,7 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
     let mut cursor = Cursor::default();
     let mut backoff = Backoff::new(FIRST, CAP);
     let mut refused = 0;
+    let mut offered = false;
     loop {
         match transport.listen(cursor.clone()).await {
             Ok(Listening::NotOffered) => {
@@ -101,12 +108,18 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
                 return;
             }
             Ok(Listening::Stream(mut events)) => {
+                offered = true;
                 let any = pass_on(core, &mut events).await;
                 cursor = events.cursor();
                 refused = 0;
                 if any {
                     backoff.reset();
                 }
+            }
+            // A server without such a stream may say 404 too: only one that had it has lost the session.
+            Err(Failure::SessionGone { generation, .. }) if offered => {
+                refused = u32::min(refused + 1, 16);
+                let _ = core.link.renew(generation).await;
             }
             Err(failure) => {
                 refused = u32::min(refused + 1, 16);

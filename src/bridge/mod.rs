@@ -125,6 +125,7 @@ impl Bridge {
             // A client that does not read must not keep us.
             let _ = tokio::time::timeout(LAST_WORDS, answer).await;
         });
+        core.end_output();
         end
     }
 

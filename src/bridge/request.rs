@@ -62,7 +62,8 @@ impl Tries {
         if let (Failure::Unreachable { .. }, Some(until)) = (failure, self.handshake) {
             return (now + wait < until).then_some(wait);
         }
-        self.waited += wait;
+        // A server may ask for any wait, even one that no sum can hold.
+        self.waited = self.waited.saturating_add(wait);
         (self.sends < MAX_SENDS && self.waited <= MAX_WAITING).then_some(wait)
     }
 }
@@ -108,9 +109,17 @@ impl Request {
                 .await
                 .unwrap_or_else(|_| Err(self.overdue(limit))),
         };
-        let Err(failure) = outcome else { return };
-        if let Some(entry) = self.core.inflight.take_own(&self.id, self.serial) {
-            self.core.fail(entry, &failure).await;
+        // Outside of the time limit: what is taken out of the table would be lost with a step that is dropped.
+        let entry = self.core.inflight.take_own(&self.id, self.serial);
+        match (outcome, entry) {
+            (Ok(Some((answer, rest))), entry) => {
+                if let Some(entry) = entry {
+                    self.core.complete(entry, answer).await;
+                }
+                self.linger(rest);
+            }
+            (Err(failure), Some(entry)) => self.core.fail(entry, &failure).await,
+            (Ok(None) | Err(_), _) => {}
         }
     }
 
@@ -130,7 +139,8 @@ impl Request {
         }
     }
 
-    async fn walk(&self) -> Result<(), Failure> {
+    /// The answer, and the rest of the stream that brought it; `None` when it is no longer waited for.
+    async fn walk(&self) -> Result<Option<(Message, Events)>, Failure> {
         if self.message.method() == "tools/call" {
             self.allowed().await?;
         }
@@ -140,8 +150,9 @@ impl Request {
             self.core.options.initialize_wait,
         );
         loop {
-            let Err(failure) = self.attempt().await else {
-                return Ok(());
+            let failure = match self.attempt().await {
+                Ok(answered) => return Ok(answered),
+                Err(failure) => failure,
             };
             match tries.again(&failure, Instant::now(), fastrand::f64()) {
                 Some(wait) => {
@@ -152,7 +163,7 @@ impl Request {
                     tokio::time::sleep(wait).await;
                     if !self.waits() {
                         // Cancelled meanwhile.
-                        return Ok(());
+                        return Ok(None);
                     }
                 }
                 None => return Err(failure),
@@ -161,12 +172,12 @@ impl Request {
     }
 
     /// Sends it once and reads the reply until the answer is there.
-    async fn attempt(&self) -> Result<(), Failure> {
+    async fn attempt(&self) -> Result<Option<(Message, Events)>, Failure> {
         if self.message.method() != "initialize" {
             // A cancel meanwhile leaves nothing to send.
             self.core.link.ready().await?;
             if !self.waits() {
-                return Ok(());
+                return Ok(None);
             }
         }
         self.core.inflight.set_sent(&self.id);
@@ -181,16 +192,16 @@ impl Request {
             Reply::Many(events) => events,
         };
         while let Some(message) = events.next().await? {
-            if self.take(message).await {
+            if answers(&message, &self.id) {
                 events.answered();
-                self.linger(events);
-                return Ok(());
+                return Ok(Some((message, events)));
             }
+            self.pass_on(message).await;
         }
         if self.waits() {
             Err(other_id())
         } else {
-            Ok(())
+            Ok(None)
         }
     }
 
@@ -198,19 +209,12 @@ impl Request {
         self.core.inflight.holds(&self.id, self.serial)
     }
 
-    /// Takes one message of the reply; whether it was the answer.
-    async fn take(&self, message: Message) -> bool {
-        if answers(&message, &self.id) {
-            if let Some(entry) = self.core.inflight.take_own(&self.id, self.serial) {
-                self.core.complete(entry, message).await;
-            }
-            return true;
-        }
+    /// Passes on what came in the reply before the answer.
+    async fn pass_on(&self, message: Message) {
         // After a cancel the client no longer knows what the progress is of.
         if self.waits() || message.method() != "notifications/progress" {
             self.core.from_server(message).await;
         }
-        false
     }
 
     /// Reads on to the end of the stream, which should be near.
@@ -237,11 +241,16 @@ impl Request {
         struct Call {
             name: String,
         }
-        let Some(Call { name }) = self.message.read() else {
-            // The server will say what is wrong with it.
-            return Ok(());
-        };
         let filter = &self.core.filter;
+        if filter.hides_nothing() {
+            return Ok(());
+        }
+        let Some(Call { name }) = self.message.read() else {
+            // A name given twice, say, of which the server may take the other one.
+            return Err(Failure::Filtered {
+                tool: "(no readable name)".to_owned(),
+            });
+        };
         if filter.judge(&name) == Verdict::Unlisted {
             self.list_tools().await?;
         }

@@ -259,6 +259,54 @@ async fn a_request_over_its_time_is_answered_and_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_waits_for_the_client_to_read_is_in_time() {
+    let options = Options {
+        request_timeout: Some(Duration::from_secs(5)),
+        ..options()
+    };
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    let mut rig = Rig::new(options, move |message| {
+        let id = message.id().unwrap();
+        Ok(Reply::One(reply::result(id, &large)))
+    });
+    rig.send(&call(1)).await;
+    rig.send(&call(2)).await;
+    rig.until_sent("tools/call").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for _ in 0..2 {
+        assert!(rig.recv().await.contains("result"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_asks_without_end_is_refused() {
+    let asked =
+        (0..=4096).map(|id| reply::request(&Id::parse(&id.to_string()).unwrap(), "x", None));
+    let asked = Mutex::new(Some(asked.collect()));
+    let mut rig = Rig::new(options(), move |message| match message.kind() {
+        Kind::Request => Ok(Reply::Many(Events::Ready(
+            asked.lock().unwrap().take().unwrap(),
+        ))),
+        _ => Ok(Reply::Accepted),
+    });
+    rig.send(&call(1)).await;
+    for _ in 0..4096 {
+        assert!(rig.recv().await.contains("\"x\""));
+    }
+    // Its reply held no answer.
+    assert!(rig.recv().await.contains("-31006"));
+    let refused = || {
+        let sent = rig.sent.lock().unwrap();
+        let payloads = sent.iter().filter_map(Message::payload);
+        payloads.filter(|text| text.contains("-31008")).count()
+    };
+    while refused() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(refused(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_initialize_is_answered_after_60_seconds() {
     let (feed, reply) = stream();
     let reply = Mutex::new(Some(reply));

@@ -3,6 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+/// Longer spans are mistakes, and the longest ones would overflow a clock: ten years.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// A span of time in seconds, with or without decimals.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seconds(pub Duration);
@@ -22,9 +25,10 @@ impl FromStr for Seconds {
             .trim()
             .parse()
             .map_err(|_| "not a number of seconds".to_owned())?;
-        Duration::try_from_secs_f64(seconds)
-            .map(Self)
-            .map_err(|_| "not a usable number of seconds".to_owned())
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(span) if span <= LONGEST => Ok(Self(span)),
+            _ => Err("not a usable number of seconds".to_owned()),
+        }
     }
 }
 
@@ -58,7 +62,7 @@ mod tests {
         assert_eq!(bytes("2048"), Ok(2048));
         assert!(bytes("5").is_err() && bytes("lots").is_err() && bytes("-1").is_err());
         assert_eq!(positive_seconds("0.5").unwrap().0.as_millis(), 500);
-        for text in ["0", "-1", "nan", "inf", "1e300", "soon"] {
+        for text in ["0", "-1", "nan", "inf", "1e300", "1e19", "soon"] {
             assert!(positive_seconds(text).is_err(), "{text}");
         }
     }

@@ -23,6 +23,16 @@ async fn keeps_the_order_and_ends_with_the_last_sender() {
     assert_eq!(receiver.recv().await, None);
 }
 
+#[tokio::test]
+async fn an_ended_queue_gives_what_is_in_it_and_takes_no_more() {
+    let (sender, mut receiver) = bounded(100);
+    sender.send(Item(1)).await.unwrap();
+    sender.end();
+    assert_eq!(sender.send(Item(2)).await, Err(Gone));
+    assert_eq!(receiver.recv().await, Some(Item(1)));
+    assert_eq!(receiver.recv().await, None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_makes_the_sender_wait_and_one_large_item_always_fits() {
     let (sender, mut receiver) = bounded(10);

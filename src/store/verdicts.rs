@@ -31,17 +31,16 @@ impl Verdicts {
     /// Whether `server`, its URL without the values of its query, was found to speak HTTP+SSE lately.
     pub fn is_sse(&self, server: &str, now: SystemTime) -> bool {
         let found = self.read().get(server).copied();
-        found.is_some_and(|at| now < UNIX_EPOCH + Duration::from_secs(at) + EXPIRY)
+        found.is_some_and(|at| !expired(at, now))
     }
 
     /// Keeps that `server` speaks HTTP+SSE, or forgets it.
     pub fn set_sse(&self, server: &str, sse: bool, now: SystemTime) {
         let mut file = self.read();
-        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        file.retain(|_, at| seconds < at.saturating_add(EXPIRY.as_secs()));
+        file.retain(|_, at| !expired(*at, now));
         let key = server.to_owned();
         let changed = if sse {
-            file.insert(key, seconds).is_none()
+            file.insert(key, seconds(now)).is_none()
         } else {
             file.remove(&key).is_some()
         };
@@ -69,6 +68,15 @@ impl Verdicts {
     }
 }
 
+fn seconds(now: SystemTime) -> u64 {
+    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// The time may be any number: anybody can write to the file.
+fn expired(at: u64, now: SystemTime) -> bool {
+    seconds(now) >= at.saturating_add(EXPIRY.as_secs())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{EXPIRY, Verdicts};
@@ -87,5 +95,13 @@ mod tests {
         assert!(!verdicts.is_sse(server, now + EXPIRY + Duration::from_secs(1)));
         verdicts.set_sse(server, false, now);
         assert!(!verdicts.is_sse(server, now));
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_no_reason_to_end() {
+        let home = tempfile::tempdir().unwrap();
+        let verdicts = Verdicts::new(home.path());
+        std::fs::write(&verdicts.path, format!(r#"{{"x":{}}}"#, u64::MAX)).unwrap();
+        assert!(verdicts.is_sse("x", SystemTime::now()));
     }
 }

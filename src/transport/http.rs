@@ -129,7 +129,7 @@ impl Http {
             return Ok(Listening::NotOffered);
         }
         if !response.status().is_success() {
-            return Err(self.exchange.refused(response).await);
+            return Err(self.failure(response, &session).await);
         }
         let media_type = media_type(&response);
         if media_type != "text/event-stream" {

@@ -1,7 +1,6 @@
 //! HTTP+SSE (revision 2024-11-05, transports §HTTP with SSE): one GET stream brings everything, messages are POSTed to the
 //! address that its `endpoint` event names. Losing the stream is losing the session.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use url::Url;
 
 use super::channel::{Channel, lost};
 use super::events::{Cursor, Event, Name, Parser, TooLarge};
-use super::exchange::{Ask, Exchange, media_type};
+use super::exchange::{Ask, Exchange, excerpt, excerpt_source, media_type};
 use super::{Events, Listening, Outgoing, Reply};
 use crate::error::Failure;
-use crate::jsonrpc::{Found, Kind, Message};
+use crate::jsonrpc::{Found, Kind, Message, TopLevel};
 use crate::net::guard;
 
 /// The longest wait for the first `endpoint` event.
@@ -290,11 +289,12 @@ impl Stream {
                     name: Name::Message,
                     data,
                 }) => {
-                    let messages = Message::parse_any(data).map(VecDeque::from);
-                    for message in messages.unwrap_or_else(|_| {
-                        tracing::warn!("ignored an event that is no JSON-RPC message");
-                        VecDeque::new()
-                    }) {
+                    let head = excerpt_source(&data);
+                    let Ok(messages) = Message::parse_any(data) else {
+                        broken(&head, channel);
+                        continue;
+                    };
+                    for message in messages {
                         channel.deliver(message).await;
                     }
                 }
@@ -322,6 +322,22 @@ impl Stream {
                 }
             }
         }
+    }
+}
+
+/// An event that is no message. One that begins like the answer to a request was meant to be it, and no other will come.
+fn broken(head: &[u8], channel: &Channel) {
+    tracing::warn!("ignored an event that is no JSON-RPC message");
+    if let Found {
+        id: Some(id),
+        method: false,
+    } = TopLevel::of(head)
+    {
+        let failure = Failure::NotMcp {
+            what: "the server's event stream brought a broken JSON-RPC message".to_owned(),
+            excerpt: excerpt(head),
+        };
+        channel.fail_one(&id, failure);
     }
 }
 

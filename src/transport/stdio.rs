@@ -33,12 +33,18 @@ pub enum Input {
     TooLarge(Found),
 }
 
+/// What an input holds beside its text, in bytes: without it any number of lines that are no messages would fit.
+const ENTRY: usize = 256;
+
 impl Weight for Input {
     fn weight(&self) -> usize {
         match self {
-            Self::Message(message) => message.weight(),
-            Self::Batch(messages) => messages.iter().flatten().map(Weight::weight).sum(),
-            Self::Malformed(_) | Self::TooLarge(_) => 0,
+            Self::Message(message) => ENTRY + message.weight(),
+            Self::Batch(parts) => {
+                let texts: usize = parts.iter().flatten().map(Weight::weight).sum();
+                ENTRY + ENTRY * parts.len() + texts
+            }
+            Self::Malformed(_) | Self::TooLarge(_) => ENTRY,
         }
     }
 }

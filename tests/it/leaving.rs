@@ -49,6 +49,24 @@ fn a_shell_pipe_gets_its_answers() {
 }
 
 #[test]
+fn a_stream_that_stays_open_after_its_answer_does_not_keep_us() {
+    let mcp = Legacy::new();
+    mcp.times(1, "tools/call", |call| async move {
+        let (response, feed) = Response::events();
+        feed.event(&call.result("{}"));
+        feed.keep_open();
+        response
+    });
+    let mut tether = Tether::to(&mcp);
+    tether.initialize();
+    tether.call("1", "any", "{}").result();
+    let closed = Instant::now();
+    tether.close_stdin();
+    assert_eq!(tether.wait(), 0);
+    assert!(closed.elapsed() < Duration::from_millis(700));
+}
+
+#[test]
 fn calls_in_flight_at_eof_are_finished() {
     let (mcp, gate) = with_a_slow_call();
     let mut tether = Tether::to(&mcp);

@@ -41,6 +41,22 @@ fn twenty_calls_that_meet_a_404_cause_one_initialize_and_are_all_answered() {
 }
 
 #[test]
+fn a_listening_stream_that_meets_a_404_has_lost_the_session_too() {
+    let mcp = LegacyPlan::default().listens().serve();
+    let tether = Tether::to(&mcp);
+    tether.initialize();
+    let first = mcp.listening(1);
+    mcp.forget_sessions();
+    first.end();
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/x"}"#;
+    mcp.listening(2).event(note);
+    assert_eq!(tether.notification("notifications/x").text, note);
+    assert_eq!(mcp.sessions(), ["session-2"]);
+    tether.call("1", "echo", r#"{"text":"x"}"#).result();
+    assert_eq!(mcp.calls("initialize").len(), 2);
+}
+
+#[test]
 fn calls_that_come_while_the_session_is_renewed_wait_for_it() {
     let mcp = Legacy::new();
     let tether = started(&mcp);

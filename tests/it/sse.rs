@@ -43,6 +43,26 @@ fn the_endpoint_may_be_relative_or_absolute_and_keeps_its_query() {
 }
 
 #[test]
+fn a_broken_answer_is_an_error_of_its_request_alone() {
+    let sse = Sse::new();
+    let tether = sse_only(&sse);
+    tether.initialize();
+    sse.times(1, "tools/call", |_| async { None });
+    tether.send(&rpc::call("1", "echo", "{}"));
+    sse.wait_calls("tools/call", 1);
+    sse.on("tools/list", |_| async {
+        Some(r#"{"jsonrpc":"2.0","id":2,"result":{oops}}"#.to_owned())
+    });
+    let error = tether.ask("2", "tools/list", "{}");
+    assert_eq!(error.code(), -31006, "{}", error.text);
+    assert_eq!(tether.waiting(), ["1"]);
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    sse.stream(1).event(answer);
+    assert_eq!(tether.answer("1").text, answer);
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
 fn an_endpoint_of_another_origin_is_refused() {
     let other = Server::new(|_| async { Response::accepted() });
     other.allow_idle();

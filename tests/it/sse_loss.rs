@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::gate::Gate;
 use crate::support::http::Request;
 use crate::support::launch::Launch;
-use crate::support::mcp::Sse;
+use crate::support::mcp::{Sse, initialize_result};
 use crate::support::rpc;
 use crate::support::server::Peer;
 use crate::support::tether::Tether;
@@ -120,6 +120,26 @@ fn a_refused_reconnect_is_not_the_end() {
     sse.wait_calls("notifications/initialized", 2);
     tether.ask("1", "ping", "{}").result();
     assert_eq!(gets(&sse).len(), 7);
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn a_server_that_talks_first_does_not_hold_up_the_new_session() {
+    let sse = Sse::new();
+    let tether = ready(&sse);
+    sse.times(1, "initialize", |call| async move {
+        let feed = call.feed.as_ref().unwrap();
+        for _ in 0..200 {
+            feed.event(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#);
+        }
+        Some(call.result(&initialize_result("2024-11-05")))
+    });
+    let started = Instant::now();
+    sse.stream(1).cut();
+    sse.wait_calls("notifications/initialized", 2);
+    tether.call("1", "echo", r#"{"text":"x"}"#).result();
+    assert!(started.elapsed() < Duration::from_secs(8));
+    assert_eq!(sse.calls("initialize").len(), 2);
     assert_eq!(tether.finish(), 0);
 }
 

@@ -57,6 +57,33 @@ fn an_ignored_tool_is_hidden_and_refused() {
 }
 
 #[test]
+fn a_call_whose_tool_cannot_be_told_is_refused() {
+    let mcp = serve();
+    let tether = start(&mcp, &["--ignore-tool", "delete*"]);
+    let twice = r#"{"name":"put_item","name":"delete_item"}"#;
+    refused(&tether.ask("1", "tools/call", twice), "name");
+    refused(&tether.ask("2", "tools/call", "{}"), "name");
+    assert!(mcp.calls("tools/call").is_empty());
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn a_tool_that_cannot_be_read_is_hidden_and_the_others_are_filtered_still() {
+    let mcp = Legacy::new();
+    mcp.on("tools/list", |call| async move {
+        call.reply(&format!(
+            r#"{{"tools":[{DELETE},{{"name":"a","name":"delete_b"}},{PUT},{{"title":"x"}},{{"name":"odd","annotations":7}}]}}"#
+        ))
+    });
+    let tether = start(&mcp, &["--ignore-tool", "delete*"]);
+    assert_eq!(
+        list(&tether, "{}"),
+        format!(r#"{{"tools":[{PUT},{{"name":"odd","annotations":7}}]}}"#)
+    );
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
 fn only_the_named_tools_are_shown() {
     let mcp = serve();
     let tether = start(&mcp, &["--only-tool", "get_*", "--ignore-tool", "*x*"]);

@@ -76,6 +76,28 @@ fn a_wait_of_more_than_30_seconds_is_told_at_once() {
 }
 
 #[test]
+fn waits_that_no_sum_can_hold_are_told_too() {
+    let mcp = Legacy::new();
+    for seconds in ["1", "18446744073709551615"] {
+        let busy = wait(429, seconds);
+        mcp.times(1, "tools/call", move |_| {
+            let response = busy();
+            async { response }
+        });
+    }
+    let tether = Tether::to(&mcp);
+    tether.initialize();
+    let error = tether.call("1", "echo", "{}").error();
+    assert_eq!(error["data"]["httpStatus"], 429);
+    assert_eq!(
+        error["data"]["retryAfter"].to_string(),
+        "18446744073709551615"
+    );
+    assert_eq!(mcp.calls("tools/call").len(), 2);
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
 fn a_503_with_retry_after_is_repeated_for_reads_alone() {
     let mcp = Legacy::new();
     for method in ["tools/call", "tools/list"] {
