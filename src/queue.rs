@@ -24,6 +24,26 @@ struct State<T> {
     abandoned: bool,
 }
 
+impl<T: Weight> State<T> {
+    fn is_closed(&self) -> bool {
+        self.abandoned || self.ended
+    }
+
+    /// Whether one more may come, whatever it weighs; a closed queue has room, to say so to whoever comes.
+    fn has_room(&self, limit: usize) -> bool {
+        self.bytes < limit || self.is_closed()
+    }
+
+    fn put(&mut self, item: T) -> Result<(), Gone> {
+        if self.is_closed() {
+            return Err(Gone);
+        }
+        self.bytes = self.bytes.saturating_add(item.weight());
+        self.items.push_back(item);
+        Ok(())
+    }
+}
+
 struct Shared<T> {
     state: Mutex<State<T>>,
     limit: usize,
@@ -42,7 +62,7 @@ pub struct Receiver<T: Weight>(Arc<Shared<T>>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
-/// Makes a queue that holds up to `limit` bytes, or one item if that is larger.
+/// Makes a queue that has room while it holds less than `limit` bytes: at most that and one item.
 pub fn bounded<T: Weight>(limit: usize) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
@@ -65,20 +85,6 @@ impl<T: Weight> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts `item` in, or gives it back when there is no room yet.
-    fn offer(&self, state: &mut State<T>, item: T) -> Result<Option<T>, Gone> {
-        if state.abandoned || state.ended {
-            return Err(Gone);
-        }
-        let weight = item.weight();
-        if !state.items.is_empty() && state.bytes.saturating_add(weight) > self.limit {
-            return Ok(Some(item));
-        }
-        state.bytes = state.bytes.saturating_add(weight);
-        state.items.push_back(item);
-        Ok(None)
-    }
-
     fn announce_space(&self) {
         self.changed.notify_all();
         self.space.notify_waiters();
@@ -91,29 +97,32 @@ impl<T: Weight> Sender<T> {
     /// # Errors
     /// [`Gone`] when nobody takes any more.
     pub async fn send(&self, item: T) -> Result<(), Gone> {
-        let mut refused = self.try_send(item)?;
-        while let Some(item) = refused {
-            // Registered before the look, so that room made in between is not missed.
+        self.room().await;
+        self.push(item)
+    }
+
+    /// Waits until there is room, or nobody takes any more.
+    pub async fn room(&self) {
+        while !self.0.lock().has_room(self.0.limit) {
+            // Registered before the second look, so that room made in between is not missed.
             let space = self.0.space.notified();
             tokio::pin!(space);
             space.as_mut().enable();
-            refused = self.try_send(item)?;
-            if refused.is_some() {
-                space.await;
+            if self.0.lock().has_room(self.0.limit) {
+                return;
             }
+            space.await;
         }
-        Ok(())
     }
 
-    fn try_send(&self, item: T) -> Result<Option<T>, Gone> {
-        let refused = {
-            let mut state = self.0.lock();
-            self.0.offer(&mut state, item)?
-        };
-        if refused.is_none() {
-            self.0.item.notify_one();
-        }
-        Ok(refused)
+    /// Gives `item` at once, room or not: for one who has just waited for it.
+    ///
+    /// # Errors
+    /// [`Gone`] when nobody takes any more.
+    pub fn push(&self, item: T) -> Result<(), Gone> {
+        self.0.lock().put(item)?;
+        self.0.item.notify_one();
+        Ok(())
     }
 
     /// Gives `item`, blocking this thread until there is room.
@@ -121,16 +130,15 @@ impl<T: Weight> Sender<T> {
     /// # Errors
     /// [`Gone`] when nobody takes any more.
     pub fn send_blocking(&self, item: T) -> Result<(), Gone> {
-        let mut item = item;
         let mut state = self.0.lock();
-        while let Some(back) = self.0.offer(&mut state, item)? {
-            item = back;
+        while !state.has_room(self.0.limit) {
             state = self
                 .0
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        state.put(item)?;
         drop(state);
         self.0.item.notify_one();
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use http::HeaderMap;
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use super::{Credentials, Recovery};
@@ -15,6 +16,9 @@ use crate::net::headers;
 
 /// The longest that the command may take.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// Bytes of its output that are read.
+const MAX_OUTPUT: u64 = 1 << 20;
 
 type Run = Shared<BoxFuture<'static, Result<Credentials, Failure>>>;
 
@@ -90,15 +94,24 @@ async fn run(command: &str) -> Result<HeaderMap, String> {
     } else {
         ("sh", "-c")
     };
-    let child = Command::new(shell)
+    // What it says on stderr may hold a secret: it is for whoever runs it by hand.
+    let mut child = Command::new(shell)
         .args([flag, command])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .map_err(|wrong| format!("cannot run the --header-command: {wrong}"))?;
-    let output = tokio::time::timeout(LIMIT, child.wait_with_output())
+    let stdout = child.stdout.take();
+    let finished = async {
+        let mut text = String::new();
+        if let Some(stdout) = stdout {
+            stdout.take(MAX_OUTPUT).read_to_string(&mut text).await?;
+        }
+        Ok::<_, std::io::Error>((text, child.wait().await?))
+    };
+    let (text, status) = tokio::time::timeout(LIMIT, finished)
         .await
         .map_err(|_| {
             format!(
@@ -107,22 +120,9 @@ async fn run(command: &str) -> Result<HeaderMap, String> {
             )
         })?
         .map_err(|wrong| format!("cannot read the --header-command: {wrong}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said: String = said
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take(200)
-            .collect();
-        return Err(format!(
-            "the --header-command failed ({}): {said}",
-            output.status
-        ));
+    if !status.success() {
+        return Err(format!("the --header-command failed ({status})"));
     }
-    let text = String::from_utf8(output.stdout)
-        .map_err(|_| "the --header-command printed no UTF-8".to_owned())?;
     // What a command prints is meant as it stands, `${` included.
     let verbatim = |name: &str| Some(format!("${{{name}}}"));
     headers::parse("--header-command", text.lines(), verbatim).map_err(|wrong| wrong.message)

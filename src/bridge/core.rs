@@ -67,6 +67,12 @@ impl Core {
         let _ = self.out.send(message).await;
     }
 
+    /// Waits until an answer can be written at once. A request is taken out of the table only then: a task that is ended
+    /// while it waits must not take an answer along.
+    pub async fn room(&self) {
+        self.out.room().await;
+    }
+
     /// Nothing more is written: tasks that still run must not keep the output open.
     pub fn end_output(&self) {
         self.out.end();
@@ -81,6 +87,7 @@ impl Core {
     pub async fn from_server(self: &Arc<Self>, message: Message) {
         match message.kind() {
             Kind::Result | Kind::Error => {
+                self.room().await;
                 let entry = message.id().and_then(|id| self.inflight.take(id));
                 match entry {
                     // The answer came on another stream; the request's own has nothing more to give.
@@ -88,7 +95,7 @@ impl Core {
                         if let Some(task) = &entry.task {
                             task.abort();
                         }
-                        self.complete(entry, message).await;
+                        self.complete(&entry, message);
                     }
                     None => {
                         tracing::debug!(id = ?message.id(), "dropped an answer that nobody waits for");
@@ -97,8 +104,15 @@ impl Core {
             }
             Kind::Request => self.ask_client(message).await,
             Kind::Notification => {
-                if message.method() == "notifications/tools/list_changed" {
-                    self.filter.forget();
+                match message.method() {
+                    "notifications/tools/list_changed" => self.filter.forget(),
+                    // The server no longer wants the client's answer.
+                    "notifications/cancelled" => {
+                        if let Some(id) = cancelled_id(&message) {
+                            self.client().asked.remove(&id);
+                        }
+                    }
+                    _ => {}
                 }
                 let passes = message.method() == "notifications/message";
                 if let Some(message) = self.hold(message, passes) {
@@ -153,11 +167,20 @@ impl Core {
         self.client().held.get_or_insert_default();
     }
 
-    /// The client is ready: it gets what was held back.
+    /// The client is ready: it gets what was held back, before anything newer.
     pub async fn release(&self) {
-        let held = self.client().held.take().unwrap_or_default();
-        for message in held {
-            self.to_client(message).await;
+        loop {
+            self.room().await;
+            let next = {
+                let mut client = self.client();
+                let next = client.held.as_mut().and_then(VecDeque::pop_front);
+                if next.is_none() {
+                    client.held = None;
+                }
+                next
+            };
+            let Some(message) = next else { return };
+            let _ = self.out.push(message);
         }
     }
 
@@ -166,25 +189,27 @@ impl Core {
         self.client().held.is_some()
     }
 
-    /// Writes the answer to a request that was taken out of the table, under the very id that the client gave.
-    pub async fn complete(&self, entry: Entry, answer: Message) {
+    /// Writes the answer to a request that was taken out of the table, under the very id that the client gave. There must
+    /// be room.
+    pub fn complete(&self, entry: &Entry, answer: Message) {
         let Some(id) = entry.message.id() else { return };
-        let answer = match answer.id() {
+        let mut answer = match answer.id() {
             Some(given) if given.raw() == id.raw() => answer,
             _ => answer.with_id(id),
         };
         if answer.kind() == Kind::Result {
             match entry.message.method() {
                 "initialize" => self.link.opened(&entry.message, &answer),
-                "tools/list" => return self.to_client(self.filter.page(answer)).await,
+                "tools/list" => answer = self.filter.page(answer),
                 _ => self.link.replay.succeeded(&entry.message),
             }
         }
-        self.to_client(answer).await;
+        let _ = self.out.push(answer);
     }
 
-    /// Takes the request `id` out and answers it with `failure`, or with the server's own words where it gave any.
-    pub async fn fail(&self, entry: Entry, failure: &Failure) {
+    /// Answers a request that was taken out of the table with `failure`, or with the server's own words where it gave any.
+    /// There must be room.
+    pub fn fail(&self, entry: &Entry, failure: &Failure) {
         let Some(id) = entry.message.id() else { return };
         tracing::debug!(
             method = entry.message.method(),
@@ -194,7 +219,7 @@ impl Core {
             .refusal()
             .and_then(|refusal| refusal.message.as_ref());
         let answer = said.map_or_else(|| reply::failure(id, failure), |error| error.with_id(id));
-        self.to_client(answer).await;
+        let _ = self.out.push(answer);
     }
 
     /// The client's answer to a server request, on its way back; one that nobody asked for is dropped.

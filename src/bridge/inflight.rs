@@ -35,29 +35,35 @@ pub(super) enum Refused {
     Full,
 }
 
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<Id, Entry>,
+    last_serial: u64,
+}
+
 /// The table.
 #[derive(Debug, Default)]
 pub(super) struct Inflight {
-    entries: Mutex<(HashMap<Id, Entry>, u64)>,
+    table: Mutex<Table>,
     pub work: Work,
 }
 
 impl Inflight {
-    fn lock(&self) -> MutexGuard<'_, (HashMap<Id, Entry>, u64)> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a request in and gives its serial number.
     pub fn insert(&self, id: &Id, message: &Message) -> Result<u64, Refused> {
         let mut state = self.lock();
-        if state.0.contains_key(id) {
+        if state.entries.contains_key(id) {
             return Err(Refused::Duplicate);
         }
-        if state.0.len() >= LIMIT {
+        if state.entries.len() >= LIMIT {
             return Err(Refused::Full);
         }
-        state.1 += 1;
-        let serial = state.1;
+        state.last_serial += 1;
+        let serial = state.last_serial;
         let entry = Entry {
             message: message.clone(),
             serial,
@@ -65,13 +71,13 @@ impl Inflight {
             task: None,
             _busy: self.work.start(),
         };
-        state.0.insert(id.clone(), entry);
+        state.entries.insert(id.clone(), entry);
         Ok(serial)
     }
 
     /// The serial number under which `id` waits.
     pub fn serial(&self, id: &Id) -> Option<u64> {
-        self.lock().0.get(id).map(|entry| entry.serial)
+        self.lock().entries.get(id).map(|entry| entry.serial)
     }
 
     /// Whether this very request still waits.
@@ -83,7 +89,7 @@ impl Inflight {
     pub fn set_task(&self, id: &Id, serial: u64, task: AbortHandle) {
         if let Some(entry) = self
             .lock()
-            .0
+            .entries
             .get_mut(id)
             .filter(|entry| entry.serial == serial)
         {
@@ -92,34 +98,43 @@ impl Inflight {
     }
 
     /// Notes that bytes of it may have left.
-    pub fn set_sent(&self, id: &Id) {
-        if let Some(entry) = self.lock().0.get_mut(id) {
+    pub fn set_sent(&self, id: &Id, serial: u64) {
+        if let Some(entry) = self
+            .lock()
+            .entries
+            .get_mut(id)
+            .filter(|entry| entry.serial == serial)
+        {
             entry.sent = true;
         }
     }
 
     /// Takes a request out, to answer it or because it was cancelled.
     pub fn take(&self, id: &Id) -> Option<Entry> {
-        self.lock().0.remove(id)
+        self.lock().entries.remove(id)
     }
 
     /// Puts back what was taken out.
     pub fn put_back(&self, id: &Id, entry: Entry) {
-        self.lock().0.insert(id.clone(), entry);
+        self.lock().entries.insert(id.clone(), entry);
     }
 
     /// Takes a request out if it is still this very one.
     pub fn take_own(&self, id: &Id, serial: u64) -> Option<Entry> {
         let mut state = self.lock();
-        if state.0.get(id)?.serial != serial {
+        if state.entries.get(id)?.serial != serial {
             return None;
         }
-        state.0.remove(id)
+        state.entries.remove(id)
     }
 
     /// Takes all of them out.
     pub fn take_all(&self) -> Vec<Entry> {
-        self.lock().0.drain().map(|(_, entry)| entry).collect()
+        self.lock()
+            .entries
+            .drain()
+            .map(|(_, entry)| entry)
+            .collect()
     }
 }
 

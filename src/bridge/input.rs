@@ -44,7 +44,7 @@ impl Bridge {
     /// An array is a batch where 2025-03-26 was negotiated (basic §Batching) and invalid anywhere else.
     fn batch(&mut self, parts: Vec<Result<Message, Malformed>>) {
         let allowed = self.core.link.replay.version().as_deref() == Some("2025-03-26");
-        let mut answered = false;
+        let mut answered = allowed && !parts.is_empty();
         let told = "an array of messages is not valid in this protocol version";
         for part in parts {
             match part {
@@ -59,7 +59,7 @@ impl Bridge {
                 Err(_) => {}
             }
         }
-        if !allowed && !answered {
+        if !answered {
             self.refuse_nameless(code::INVALID_REQUEST, told);
         }
     }
@@ -188,15 +188,16 @@ impl Bridge {
             return false;
         }
         self.parked_bytes += message.weight();
-        self.parked.push_back(message);
+        self.parked
+            .push_back((message, self.core.inflight.work.start()));
         true
     }
 
     /// Drops a request that waits for the handshake, so that a later one of the same id is not taken for it.
     fn unpark(&mut self, id: &Id) {
         let waits = |message: &Message| message.kind() == Kind::Request && message.id() == Some(id);
-        let at = self.parked.iter().position(waits);
-        if let Some(message) = at.and_then(|at| self.parked.remove(at)) {
+        let at = self.parked.iter().position(|(message, _)| waits(message));
+        if let Some((message, _)) = at.and_then(|at| self.parked.remove(at)) {
             self.parked_bytes -= message.weight();
         }
     }
@@ -205,7 +206,7 @@ impl Bridge {
     pub(super) fn lift(&mut self) {
         self.barrier = false;
         while !self.barrier {
-            let Some(message) = self.parked.pop_front() else {
+            let Some((message, _busy)) = self.parked.pop_front() else {
                 return;
             };
             self.parked_bytes -= message.weight();
@@ -287,7 +288,8 @@ impl Bridge {
             }
             return;
         }
-        self.notification(notification);
+        // Not in the lane: a notification that hangs there must not keep the server working.
+        self.core.post(notification);
         if let Some(task) = entry.task {
             self.tasks.spawn(async move {
                 tokio::time::sleep(AFTER_CANCEL).await;

@@ -14,7 +14,7 @@ pub use choose::{Order, Remote};
 use super::replay::{Agreed, Replay};
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Message};
-use crate::transport::{Events, Outgoing, Reply, Scope, Transport};
+use crate::transport::{Outgoing, Reply, Scope, Transport};
 
 /// Whether messages can be sent.
 #[derive(Debug, Clone)]
@@ -147,19 +147,20 @@ impl Link {
 
     /// A handshake succeeded: its session is the one in use.
     pub fn opened(&self, initialize: &Message, answer: &Message) {
-        let Some(agreed) = Agreed::read(answer) else {
-            tracing::warn!("the server's answer to initialize names no protocol version");
-            return;
-        };
+        let agreed = Agreed::read(answer);
         if let Some(transport) = self.transport() {
-            let generation = transport.begin(Some(&agreed.version));
+            let version = agreed.as_ref().map(|agreed| agreed.version.as_str());
+            let generation = transport.begin(version);
             self.status.send_modify(|status| {
                 status.generation = generation;
                 status.phase = Phase::Open;
                 status.listening &= transport.shares_one_stream();
             });
         }
-        self.replay.opened(initialize, agreed);
+        match agreed {
+            Some(agreed) => self.replay.opened(initialize, agreed),
+            None => tracing::warn!("the server's answer to initialize names no protocol version"),
+        }
     }
 
     /// The client has finished its handshake: the server may send by itself.
@@ -175,11 +176,7 @@ where
     F: FnMut(Message) -> Fut,
     Fut: Future<Output = ()>,
 {
-    let mut events = match reply {
-        Reply::Accepted => return Err(unanswered()),
-        Reply::One(message) => Events::Ready([message].into()),
-        Reply::Many(events) => events,
-    };
+    let mut events = reply.into_events()?;
     while let Some(message) = events.next().await? {
         if answers(&message, id) {
             return Ok(message);
@@ -192,14 +189,6 @@ where
 /// Whether `message`, which came in reply to the request `id`, is its answer. An error without an id is: it came in reply.
 pub(super) fn answers(message: &Message, id: &Id) -> bool {
     message.is_response() && message.id().is_none_or(|answered| answered == id)
-}
-
-/// The server took a request and never meant to answer.
-pub(super) fn unanswered() -> Failure {
-    Failure::NotMcp {
-        what: "the server accepted the request but sent no answer".to_owned(),
-        excerpt: None,
-    }
 }
 
 /// The reply was complete and held no answer.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::link::{Phase, Status};
 use crate::error::Failure;
-use crate::net::retry::Backoff;
+use crate::net::retry::{Backoff, MAX_RECONNECT_WAIT, reconnect_wait};
 use crate::transport::events::Cursor;
 use crate::transport::{Events, Listening, Transport};
 
@@ -21,9 +21,6 @@ const SHARED_FIRST: Duration = Duration::from_millis(250);
 
 /// A shared stream that lived this long did last: it is opened again at once.
 const LASTING: Duration = Duration::from_secs(5);
-
-/// Bounds on the wait that a server may ask for.
-const RETRY_BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
 
 /// Listens until the task is aborted.
 pub(super) async fn run(core: Arc<Core>) {
@@ -128,10 +125,9 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
         }
         let wait = match cursor.retry {
             // The server's own wait, but one that is down is not asked at that rate for ever.
-            Some(retry) => retry
-                .clamp(RETRY_BOUNDS.0, RETRY_BOUNDS.1)
+            Some(retry) => reconnect_wait(retry)
                 .saturating_mul(2u32.pow(refused))
-                .min(RETRY_BOUNDS.1),
+                .min(MAX_RECONNECT_WAIT),
             None => backoff.wait(fastrand::f64()),
         };
         tokio::time::sleep(wait).await;

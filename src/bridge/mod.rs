@@ -29,9 +29,6 @@ use crate::transport::stdio::Input;
 /// Notifications that may wait to be sent.
 const LANE: usize = 4096;
 
-/// The longest that the last answers may take to be written when there is no time.
-const LAST_WORDS: Duration = Duration::from_millis(300);
-
 /// How the bridge behaves.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -66,7 +63,7 @@ pub struct Bridge {
     core: Arc<Core>,
     tasks: JoinSet<()>,
     /// Messages that wait until the handshake in progress is through.
-    parked: VecDeque<Message>,
+    parked: VecDeque<(Message, inflight::Busy)>,
     parked_bytes: usize,
     /// A step of the handshake is in progress.
     barrier: bool,
@@ -109,23 +106,14 @@ impl Bridge {
         let end = self.serve(&mut input, stop).await;
         // Streams are closed before the session is left.
         self.tasks.abort_all();
-        let transport = self.core.link.transport();
-        let leave = async {
-            if let Some(transport) = transport {
-                transport.close().await;
-            }
-        };
-        let core = &self.core;
-        let answer = async {
-            for entry in core.inflight.take_all() {
-                core.fail(entry, &Failure::Closed).await;
-            }
-        };
-        tokio::join!(leave, async {
-            // A client that does not read must not keep us.
-            let _ = tokio::time::timeout(LAST_WORDS, answer).await;
-        });
-        core.end_output();
+        // Room or not: these are a few bytes each, and there is no time.
+        for entry in self.core.inflight.take_all() {
+            self.core.fail(&entry, &Failure::Closed);
+        }
+        if let Some(transport) = self.core.link.transport() {
+            transport.close().await;
+        }
+        self.core.end_output();
         end
     }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::filter::Verdict;
-use super::link::{answers, other_id, unanswered};
+use super::link::{answers, other_id};
 use crate::error::{Failure, Repeat};
 use crate::jsonrpc::{Id, Message, reply};
 use crate::net::retry::{Backoff, reads};
@@ -109,16 +109,16 @@ impl Request {
                 .await
                 .unwrap_or_else(|_| Err(self.overdue(limit))),
         };
-        // Outside of the time limit: what is taken out of the table would be lost with a step that is dropped.
+        self.core.room().await;
         let entry = self.core.inflight.take_own(&self.id, self.serial);
         match (outcome, entry) {
             (Ok(Some((answer, rest))), entry) => {
                 if let Some(entry) = entry {
-                    self.core.complete(entry, answer).await;
+                    self.core.complete(&entry, answer);
                 }
                 self.linger(rest);
             }
-            (Err(failure), Some(entry)) => self.core.fail(entry, &failure).await,
+            (Err(failure), Some(entry)) => self.core.fail(&entry, &failure),
             (Ok(None) | Err(_), _) => {}
         }
     }
@@ -180,17 +180,13 @@ impl Request {
                 return Ok(None);
             }
         }
-        self.core.inflight.set_sent(&self.id);
+        self.core.inflight.set_sent(&self.id, self.serial);
         let outgoing = if self.message.method() == "initialize" {
             Outgoing::opening(self.message.clone())
         } else {
             Outgoing::new(self.message.clone())
         };
-        let mut events = match self.core.link.exchange(&outgoing).await? {
-            Reply::Accepted => return Err(unanswered()),
-            Reply::One(message) => Events::Ready([message].into()),
-            Reply::Many(events) => events,
-        };
+        let mut events = self.core.link.exchange(&outgoing).await?.into_events()?;
         while let Some(message) = events.next().await? {
             if answers(&message, &self.id) {
                 events.answered();

@@ -31,7 +31,7 @@ pub fn error(id: Option<&Id>, code: i64, message: &str, data: Option<Value>) -> 
         Some(id) => format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#),
         None => format!(r#"{{"jsonrpc":"2.0","error":{error}}}"#),
     };
-    own(line, Kind::Error)
+    own(line)
 }
 
 /// The answer for a request that failed on this side of the wire, with its kind, hint and figures in `data`.
@@ -52,10 +52,9 @@ pub fn failure(id: &Id, failure: &Failure) -> Message {
 
 /// A result answer; `result` is raw JSON.
 pub fn result(id: &Id, result: &str) -> Message {
-    own(
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#),
-        Kind::Result,
-    )
+    own(format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#
+    ))
 }
 
 /// A request; `params` is raw JSON.
@@ -63,27 +62,25 @@ pub fn request(id: &Id, method: &str, params: Option<&str>) -> Message {
     let params = params
         .map(|raw| format!(r#","params":{raw}"#))
         .unwrap_or_default();
-    own(
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"{params}}}"#),
-        Kind::Request,
-    )
+    own(format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"{params}}}"#
+    ))
 }
 
 /// A notification; `params` is raw JSON.
 pub fn notification(method: &str, params: &str) -> Message {
-    own(
-        format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#),
-        Kind::Notification,
-    )
+    own(format!(
+        r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#
+    ))
 }
 
-/// Our own text always parses; should it not, an empty answer of the same kind is still a message.
-fn own(line: String, kind: Kind) -> Message {
+/// Our own text always parses; should it not, an error without an id is still a message.
+fn own(line: String) -> Message {
     Message::parse(Bytes::from(line)).unwrap_or_else(|_| Message {
         line: Bytes::from_static(
             br#"{"jsonrpc":"2.0","error":{"code":-32603,"message":"internal"}}"#,
         ),
-        kind,
+        kind: Kind::Error,
         id: None,
         id_span: None,
         method: None,

@@ -5,6 +5,14 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 
+/// The longest wait before a reconnect that a server may ask for.
+pub const MAX_RECONNECT_WAIT: Duration = Duration::from_secs(60);
+
+/// The wait that a server asks for before a reconnect, within bounds that harm neither side.
+pub fn reconnect_wait(asked: Duration) -> Duration {
+    asked.clamp(Duration::from_millis(10), MAX_RECONNECT_WAIT)
+}
+
 /// Waits that double up to a cap. Jitter takes up to a quarter off, so that many copies do not return as one.
 #[derive(Debug, Clone)]
 pub struct Backoff {

@@ -21,19 +21,32 @@ pub(super) struct Channel {
     unasked: mpsc::Sender<Message>,
 }
 
-/// The answer to one request.
+/// The answer to one request; dropping it takes the registration back.
 #[derive(Debug)]
-pub struct Answer(Option<oneshot::Receiver<Result<Message, Failure>>>);
+pub struct Answer {
+    id: Id,
+    waiting: Arc<Mutex<Waiting>>,
+    receiver: Option<oneshot::Receiver<Result<Message, Failure>>>,
+}
 
 impl Answer {
     /// The answer, then nothing.
     pub(super) async fn next(&mut self) -> Result<Option<Message>, Failure> {
-        let Some(answer) = &mut self.0 else {
+        let Some(receiver) = &mut self.receiver else {
             return Ok(None);
         };
-        let answered = answer.await;
-        self.0 = None;
+        let answered = receiver.await;
+        self.receiver = None;
         answered.unwrap_or_else(|_| Err(lost())).map(Some)
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if self.receiver.is_some() {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.remove(&self.id);
+        }
     }
 }
 
@@ -56,27 +69,44 @@ impl Channel {
     pub(super) fn expect(&self, id: &Id) -> Answer {
         let (sender, receiver) = oneshot::channel();
         self.waiting().insert(id.clone(), sender);
-        Answer(Some(receiver))
-    }
-
-    /// Takes a registration back.
-    pub(super) fn forget(&self, id: &Id) {
-        self.waiting().remove(id);
+        Answer {
+            id: id.clone(),
+            waiting: Arc::clone(&self.waiting),
+            receiver: Some(receiver),
+        }
     }
 
     /// Hands a message to the request that waits for it, or to the listener.
     pub(super) async fn deliver(&self, message: Message) {
-        let waiting = match message.id() {
-            Some(id) if message.is_response() => self.waiting().remove(id),
-            _ => None,
-        };
-        match waiting {
-            Some(request) => {
+        if let Some(id) = message.id().filter(|_| message.is_response()) {
+            if let Some(request) = self.waiting().remove(id) {
                 let _ = request.send(Ok(message));
+                return;
             }
-            // Without a listener nobody wants it.
-            None => drop(self.unasked.send(message).await),
+            if let Some(meant) = self.mistyped(id) {
+                let what = "the server answered with an id of another type".to_owned();
+                self.fail_one(
+                    &meant,
+                    Failure::NotMcp {
+                        what,
+                        excerpt: None,
+                    },
+                );
+                return;
+            }
         }
+        // Without a listener nobody wants it.
+        let _ = self.unasked.send(message).await;
+    }
+
+    /// The waiting request that an answer must have meant which has `"7"` for `7`, or the reverse.
+    fn mistyped(&self, id: &Id) -> Option<Id> {
+        let bare = |id: &Id| id.raw().trim_matches('"').to_owned();
+        let meant = bare(id);
+        self.waiting()
+            .keys()
+            .find(|known| bare(known) == meant)
+            .cloned()
     }
 
     /// Fails the request `id`, if it waits.

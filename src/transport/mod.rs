@@ -76,6 +76,23 @@ pub enum Reply {
     Many(Events),
 }
 
+impl Reply {
+    /// The messages of the reply to a request.
+    ///
+    /// # Errors
+    /// [`Failure::NotMcp`] when the server took the request and sent none.
+    pub fn into_events(self) -> Result<Events, Failure> {
+        match self {
+            Self::Accepted => Err(Failure::NotMcp {
+                what: "the server accepted the request but sent no answer".to_owned(),
+                excerpt: None,
+            }),
+            Self::One(message) => Ok(Events::Ready([message].into())),
+            Self::Many(events) => Ok(events),
+        }
+    }
+}
+
 /// Messages that belong to one request, or the ones that the server sends by itself.
 #[derive(Debug)]
 pub enum Events {

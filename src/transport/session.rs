@@ -1,7 +1,7 @@
 //! The session of Streamable HTTP (transports §Session Management): its id, the revision for the headers, and a generation
 //! that counts sessions, so that one lost session is renewed once.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -37,16 +37,23 @@ impl Session {
 
 /// The session in use, and the one being opened.
 #[derive(Debug, Default)]
-pub struct Current(Mutex<(Session, Option<HeaderValue>)>);
+pub struct Current(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    session: Session,
+    /// The id on the answer to the last opening message.
+    offered: Option<HeaderValue>,
+}
 
 impl Current {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The session in use.
     pub fn get(&self) -> Session {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .clone()
+        self.lock().session.clone()
     }
 
     /// Notes the session id on the answer to an opening message. It counts only if that answer is a success.
@@ -55,29 +62,27 @@ impl Current {
             id.set_sensitive(true);
             id
         });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = id;
+        self.lock().offered = id;
     }
 
     /// Takes the offered session into use. A server that offered none clears the old one. Revisions before 2025-06-18
     /// know no version header.
     pub fn begin(&self, version: Option<&str>) -> u64 {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let version = version.filter(|version| !matches!(*version, "2024-11-05" | "2025-03-26"));
-        let generation = state.0.generation + 1;
-        let id = state.1.take();
-        state.0 = Session {
-            id,
+        state.session = Session {
+            id: state.offered.take(),
             version: version.and_then(|version| HeaderValue::from_str(version).ok()),
-            generation,
+            generation: state.session.generation + 1,
         };
-        generation
+        state.session.generation
     }
 
     /// Forgets the session, as on leaving.
     pub fn end(&self) -> Session {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = state.0.clone();
-        state.0.id = None;
+        let mut state = self.lock();
+        let ended = state.session.clone();
+        state.session.id = None;
         ended
     }
 }

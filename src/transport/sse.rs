@@ -187,10 +187,7 @@ impl Sse {
         match first {
             Ok(Some(message)) => Ok(Reply::One(message)),
             Ok(None) => Ok(Reply::Many(Events::Answer(answer))),
-            Err(failure) => {
-                channel.forget(id);
-                Err(failure)
-            }
+            Err(failure) => Err(failure),
         }
     }
 

@@ -191,3 +191,16 @@ fn requests_before_any_handshake_share_one_stream() {
     assert_eq!(gets, 1);
     assert_eq!(tether.finish(), 0);
 }
+
+#[test]
+fn an_answer_with_an_id_of_another_type_is_an_error_of_the_request_that_was_meant() {
+    let sse = Sse::new();
+    let tether = sse_only(&sse);
+    tether.initialize();
+    sse.times(1, "tools/call", |_| async {
+        Some(r#"{"jsonrpc":"2.0","id":"7","result":{}}"#.to_owned())
+    });
+    let error = tether.call("7", "echo", "{}");
+    assert_eq!(error.code(), -31006, "{}", error.text);
+    assert_eq!(tether.finish(), 0);
+}

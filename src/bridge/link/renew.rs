@@ -108,12 +108,18 @@ impl Link {
             .log_level
             .into_iter()
             .chain(saved.subscriptions.into_iter().map(|(_, request)| request));
-        for request in set_up {
-            let method = request.method().to_owned();
-            match self.ask(&transport, Outgoing::new(request)).await {
-                Ok(answer) if answer.kind() == Kind::Result => {}
-                _ => tracing::warn!("the new session did not take {method:?}"),
+        let set_up = async {
+            for request in set_up {
+                let method = request.method().to_owned();
+                match self.ask(&transport, Outgoing::new(request)).await {
+                    Ok(answer) if answer.kind() == Kind::Result => {}
+                    _ => tracing::warn!("the new session did not take {method:?}"),
+                }
             }
+        };
+        // One limit for all of it: requests wait meanwhile.
+        if tokio::time::timeout(STEP, set_up).await.is_err() {
+            tracing::warn!("the new session did not take all that the client had set up");
         }
         self.status
             .send_modify(|status| status.generation = generation);

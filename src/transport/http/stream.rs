@@ -11,15 +11,13 @@ use super::Http;
 use crate::error::Failure;
 use crate::jsonrpc::Message;
 use crate::net::failure::cause;
+use crate::net::retry::reconnect_wait;
 use crate::transport::events::{Cursor, Name, Parser, TooLarge};
 use crate::transport::exchange::{excerpt, excerpt_source, media_type};
 use crate::transport::session::Session;
 
 /// The wait before a resume where the server names none.
 const DEFAULT_RETRY: Duration = Duration::from_secs(1);
-
-/// Bounds on the wait that a server may ask for.
-const RETRY_BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
 
 /// Resumes without a new event after which the stream is given up.
 const MAX_RESUMES: u32 = 5;
@@ -179,11 +177,17 @@ impl HttpEvents {
                 return Err(Failure::Lost(ended));
             }
             let retry = self.parser.cursor().retry.unwrap_or(DEFAULT_RETRY);
-            let wait = retry.clamp(RETRY_BOUNDS.0, RETRY_BOUNDS.1) * 2u32.pow(self.fruitless);
+            let wait = reconnect_wait(retry) * 2u32.pow(self.fruitless);
             tokio::time::sleep(wait.min(MAX_RESUME_TIME)).await;
             self.fruitless += 1;
             let cursor = self.parser.cursor().clone();
-            match self.http.get(&self.session, &cursor).await {
+            let left = MAX_RESUME_TIME.saturating_sub(broken_since.elapsed());
+            let got = tokio::time::timeout(left, self.http.get(&self.session, &cursor)).await;
+            match got.unwrap_or_else(|_| {
+                Err(Failure::Lost(
+                    "the server does not resume the stream".to_owned(),
+                ))
+            }) {
                 Ok(response)
                     if response.status().is_success()
                         && media_type(&response) == "text/event-stream" =>
