@@ -18,6 +18,7 @@ use crate::net::addresses::Reach;
 use crate::net::client::{Client, Options};
 use crate::net::failure::classify;
 use crate::net::guard;
+use crate::net::headers::media_type;
 
 /// Bytes of an answer that are read; no document or token answer is larger.
 const MAX_BODY: usize = 1 << 20;
@@ -154,16 +155,7 @@ impl OauthHttp {
 }
 
 async fn read(mut response: Response, shown: &str) -> Result<Answer, Failure> {
-    let media_type = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media_type = media_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    let media_type = media_type.trim().to_ascii_lowercase();
+    let media_type = media_type(response.headers());
     let mut body = BytesMut::new();
     while let Some(chunk) = response
         .chunk()

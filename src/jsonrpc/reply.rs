@@ -12,10 +12,6 @@ pub mod code {
     pub const PARSE_ERROR: i64 = -32700;
     /// JSON, but no valid message.
     pub const INVALID_REQUEST: i64 = -32600;
-    /// Parameters that cannot be served.
-    pub const INVALID_PARAMS: i64 = -32602;
-    /// Something went wrong on this side.
-    pub const INTERNAL_ERROR: i64 = -32603;
 }
 
 /// An error answer; without an id only where the request's id could not be read.

@@ -1,6 +1,6 @@
-//! Headers that the user gives, by flag, file or command.
+//! Headers: those that the user gives, by flag, file or command, and what a response says of its body.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::Fatal;
 
@@ -16,6 +16,19 @@ const OWN: [&str; 9] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// The media type of a message without its parameters, in lower case; empty where none is given.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = value
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
 
 /// Reads lines of the form `Name: value` or `Name:value`. `${VARIABLE}` in a value is replaced by what `env` gives. Of
 /// two with one name the later one counts. Blank lines and lines that start with `#` are passed over.

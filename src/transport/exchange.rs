@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Response;
 use url::Url;
@@ -213,20 +213,6 @@ impl Exchange {
             _ => Failure::Status(refusal),
         }
     }
-}
-
-/// The media type without its parameters, in lower case.
-pub(super) fn media_type(response: &Response) -> String {
-    let value = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = value
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
 }
 
 /// A copy of as much of a body as its excerpt needs, so that the body itself can be given away.

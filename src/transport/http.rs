@@ -13,11 +13,12 @@ use reqwest::Response;
 pub use stream::HttpEvents;
 
 use super::events::Cursor;
-use super::exchange::{Ask, Exchange, excerpt, excerpt_source, media_type};
+use super::exchange::{Ask, Exchange, excerpt, excerpt_source};
 use super::session::{Current, Session};
 use super::{Events, Listening, Outgoing, Reply, Scope};
 use crate::error::{Failure, Refusal};
 use crate::jsonrpc::{Kind, Malformed, Message, is_array};
+use crate::net::headers::media_type;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -86,7 +87,7 @@ impl Http {
             finish(response);
             return Ok(Reply::Accepted);
         }
-        if media_type(&response) == "text/event-stream" {
+        if media_type(response.headers()) == "text/event-stream" {
             let events = HttpEvents::answering(Arc::clone(self), session, response);
             return Ok(Reply::Many(Events::Http(Box::new(events))));
         }
@@ -94,7 +95,7 @@ impl Http {
     }
 
     async fn json(&self, response: Response) -> Result<Reply, Failure> {
-        let media_type = media_type(&response);
+        let media_type = media_type(response.headers());
         let body = self.exchange.body(response).await?;
         if body.is_empty() {
             return Ok(Reply::Accepted);
@@ -131,7 +132,7 @@ impl Http {
         if !response.status().is_success() {
             return Err(self.failure(response, &session).await);
         }
-        let media_type = media_type(&response);
+        let media_type = media_type(response.headers());
         if media_type != "text/event-stream" {
             return Err(Failure::NotMcp {
                 what: format!("a GET was answered with {media_type:?} and no event stream"),

@@ -14,11 +14,12 @@ use url::Url;
 
 use super::channel::{Channel, lost};
 use super::events::{Cursor, Event, Name, Parser, TooLarge};
-use super::exchange::{Ask, Exchange, excerpt, excerpt_source, media_type};
+use super::exchange::{Ask, Exchange, excerpt, excerpt_source};
 use super::{Events, Listening, Outgoing, Reply};
 use crate::error::Failure;
 use crate::jsonrpc::{Found, Kind, Message, TopLevel};
 use crate::net::guard;
+use crate::net::headers::media_type;
 
 /// The longest wait for the first `endpoint` event.
 const ENDPOINT_WAIT: Duration = Duration::from_secs(10);
@@ -95,7 +96,7 @@ impl Sse {
         if !response.status().is_success() {
             return Err(self.exchange.refused(response).await);
         }
-        let media_type = media_type(&response);
+        let media_type = media_type(response.headers());
         if media_type != "text/event-stream" {
             return Err(not_sse(format!(
                 "a GET was answered with {media_type:?} and no event stream"

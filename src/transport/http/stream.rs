@@ -11,9 +11,10 @@ use super::Http;
 use crate::error::Failure;
 use crate::jsonrpc::Message;
 use crate::net::failure::cause;
+use crate::net::headers::media_type;
 use crate::net::retry::reconnect_wait;
 use crate::transport::events::{Cursor, Name, Parser, TooLarge};
-use crate::transport::exchange::{excerpt, excerpt_source, media_type};
+use crate::transport::exchange::{excerpt, excerpt_source};
 use crate::transport::session::Session;
 
 /// The wait before a resume where the server names none.
@@ -190,7 +191,7 @@ impl HttpEvents {
             }) {
                 Ok(response)
                     if response.status().is_success()
-                        && media_type(&response) == "text/event-stream" =>
+                        && media_type(response.headers()) == "text/event-stream" =>
                 {
                     self.parser = Parser::new(self.http.exchange.limits().message, cursor);
                     self.response = Some(response);
