@@ -248,3 +248,6 @@ fn unanswered(location: &Url, answer: &Answer) -> Failure {
         answer.status.as_u16()
     ))
 }
+
+#[cfg(test)]
+mod tests;
