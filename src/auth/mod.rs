@@ -6,6 +6,7 @@ pub mod challenge;
 mod command;
 pub mod discovery;
 pub mod http;
+pub mod loopback;
 pub mod metadata;
 
 use ::http::HeaderMap;
