@@ -255,12 +255,26 @@ async fn a_wait_that_was_given_up_goes_on_with_the_same_state() {
     assert!(late.contains("No sign-in waits"));
     let callback = timeout(LONG, listener.callback(&state())).await.unwrap();
     callback.succeed(None).await;
+}
+
+#[tokio::test]
+async fn another_state_ends_the_wait_for_the_one_before() {
+    let mut listener = listener().await;
+    let port = listener.port();
     let other = Secret::new("other".to_owned());
-    let browser = send(port, &get(port, "/cb?code=c&state=other")).await;
-    assert!(read(browser).await.contains("No sign-in waits"));
-    let _browser = send(port, &get(port, "/cb?code=c&state=other")).await;
-    let asked = timeout(Duration::ZERO, listener.callback(&other)).await;
-    drop(asked);
+    assert!(
+        timeout(Duration::ZERO, listener.callback(&other))
+            .await
+            .is_err()
+    );
+    let stale = send(port, &get(port, "/cb?code=old&state=other")).await;
+    // An answer to a later request shows that this one was seen.
+    let late = ask(port, &get(port, "/cb?code=old&state=other")).await;
+    assert!(late.contains("already used"));
+    let (callback, _browser) = meet(&mut listener, "code=new&state=s3cret").await;
+    let outcome = callback.response().outcome("x", Announced::No);
+    assert_eq!(outcome, Ok(&Outcome::Code(Secret::new("new".to_owned()))));
+    assert!(read(stale).await.contains("did not work"));
 }
 
 #[tokio::test]
