@@ -16,7 +16,7 @@ const HEADERS: &str = "Connection: close\r\n\
     Referrer-Policy: no-referrer\r\n\
     X-Content-Type-Options: nosniff\r\n\
     Content-Security-Policy: default-src 'none'; \
-    style-src 'sha256-yPgtlPmKPXE2qYrb+MAOSseJVvRLQ9k2dSF/65Oi8xw='; \
+    style-src 'sha256-gs1p0u8mVmyjiKTDrvoVO5b94ZNy1SqTT8rmTBWLTlI='; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n";
 
 /// The longest that a browser may take to read an answer.
@@ -72,14 +72,14 @@ impl Page {
             Self::Refused => Words {
                 title: "Sign-in refused",
                 heading: "Access was not given",
-                text: "The sign-in was cancelled or refused. You can close this tab. To try again, sign in again from your app.",
+                text: "The sign-in was cancelled or refused. To try again, start from your app. You can close this tab.",
                 tone: "bad",
                 mark: CROSS,
             },
             Self::Failed => Words {
                 title: "Sign-in failed",
                 heading: "The sign-in did not work",
-                text: "You are not signed in. Your app can tell you why. You can close this tab and try again from there.",
+                text: "Your app can tell you why, and you can try again from there. You can close this tab.",
                 tone: "bad",
                 mark: BANG,
             },
