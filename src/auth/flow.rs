@@ -15,6 +15,7 @@ pub use tokens::Tokens;
 
 use super::discovery::{Discovered, Source};
 use super::http::OauthHttp;
+use super::loopback::{Announced, Outcome, Response};
 use super::registration::{AuthMethod, Client};
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -48,19 +49,6 @@ pub struct Attempt {
     extras: Extras,
     state: Secret,
     verifier: Secret,
-}
-
-/// What came back to the redirect address, decoded and otherwise untouched.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Callback {
-    /// The code.
-    pub code: Option<Secret>,
-    /// Who says it sent it (RFC 9207).
-    pub iss: Option<String>,
-    /// Why there is no code.
-    pub error: Option<String>,
-    /// The same in more words.
-    pub error_description: Option<String>,
 }
 
 impl Attempt {
@@ -126,49 +114,33 @@ impl Attempt {
         &self.state
     }
 
-    /// The code of an answer that carried the right `state`. `iss` is checked before anything else is looked at, so that the
-    /// words of a stranger are neither acted on nor shown.
+    /// The code of an answer that carried the right `state`. Its issuer is compared first.
     ///
     /// # Errors
     /// [`Failure::Credentials`] with the reason: another issuer, a refusal, or an answer that makes no sense.
-    pub fn code(&self, callback: &Callback) -> Result<Secret, Failure> {
-        self.check_issuer(callback.iss.as_deref())?;
-        match (&callback.code, &callback.error) {
-            (Some(code), None) => Ok(code.clone()),
-            (None, Some(error)) if error == "access_denied" => {
+    pub fn code(&self, answer: &Response) -> Result<Secret, Failure> {
+        let metadata = &self.discovered.metadata;
+        let (issuer, announced) = match self.discovered.source {
+            Source::Document if metadata.authorization_response_iss_parameter_supported => {
+                (metadata.issuer.as_str(), Announced::Yes)
+            }
+            Source::Document => (metadata.issuer.as_str(), Announced::No),
+            // There is no issuer that was ever checked: any will do.
+            Source::Assumed => (answer.iss().unwrap_or_default(), Announced::No),
+        };
+        match answer.outcome(issuer, announced) {
+            Ok(Outcome::Code(code)) => Ok(code.clone()),
+            Ok(Outcome::Error { error, .. }) if error == "access_denied" => {
                 Err(refusal("the sign-in was refused".to_owned()))
             }
-            (None, Some(error)) => {
-                let words = callback.error_description.as_deref().unwrap_or_default();
-                let words: String = format!("{error} {words}")
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(200)
-                    .collect();
-                Err(refusal(format!("the sign-in failed: {}", words.trim())))
+            Ok(Outcome::Error { error, description }) => {
+                let more = description
+                    .as_ref()
+                    .map(|words| format!(": {words}"))
+                    .unwrap_or_default();
+                Err(refusal(format!("the sign-in failed, {error}{more}")))
             }
-            _ => Err(refusal(
-                "the answer to the sign-in makes no sense".to_owned(),
-            )),
-        }
-    }
-
-    /// RFC 9207 §2.4, by plain comparison of the text.
-    fn check_issuer(&self, iss: Option<&str>) -> Result<(), Failure> {
-        let metadata = &self.discovered.metadata;
-        if self.discovered.source == Source::Assumed {
-            // There is no issuer that was ever checked.
-            return Ok(());
-        }
-        match iss {
-            Some(iss) if iss == metadata.issuer => Ok(()),
-            Some(_) => Err(refusal(
-                "the answer to the sign-in comes from another server than the one asked".to_owned(),
-            )),
-            None if metadata.authorization_response_iss_parameter_supported => Err(refusal(
-                "the answer to the sign-in does not say who sent it".to_owned(),
-            )),
-            None => Ok(()),
+            Err(rejected) => Err(refusal(rejected.to_string())),
         }
     }
 

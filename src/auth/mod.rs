@@ -1,12 +1,14 @@
 //! Credentials for the remote server. Each HTTP attempt asks for them anew; a refusal is told back, so that they can be
 //! renewed before the one repeat.
 
+pub mod browser;
 pub mod challenge;
 mod command;
 pub mod discovery;
 pub mod flow;
 pub mod http;
 pub mod leniency;
+pub mod loopback;
 pub mod metadata;
 pub mod registration;
 

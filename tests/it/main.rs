@@ -10,6 +10,7 @@
 
 mod addresses;
 mod bad_answers;
+mod callback_page;
 mod calls;
 mod certificates;
 mod config_file;

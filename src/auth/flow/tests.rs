@@ -3,11 +3,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Attempt, Callback, Extras, PkceCheck};
+use super::{Attempt, Extras, PkceCheck};
 use crate::auth::discovery::{Discovered, Source};
+use crate::auth::loopback::{Response, parse_callback};
 use crate::auth::registration::{AuthMethod, Client};
 use crate::error::Failure;
-use crate::secret::Secret;
 
 fn discovered(more: &Value) -> Discovered {
     let mut document = json!({
@@ -52,12 +52,9 @@ fn begin(more: &Value) -> Result<(Attempt, Url), Failure> {
     Attempt::begin(discovered(more), client(), extras(), PkceCheck::Required)
 }
 
-fn from(iss: Option<&str>) -> Callback {
-    Callback {
-        code: Some(Secret::new("code".to_owned())),
-        iss: iss.map(str::to_owned),
-        ..Callback::default()
-    }
+fn from(iss: Option<&str>) -> Response {
+    let iss = iss.map(|iss| format!("&iss={iss}")).unwrap_or_default();
+    parse_callback(&format!("code=code{iss}"))
 }
 
 #[test]
@@ -132,14 +129,13 @@ fn the_issuer_of_the_answer_is_compared_letter_by_letter() {
 #[test]
 fn the_words_of_a_stranger_are_not_shown() {
     let (attempt, _) = begin(&json!({})).unwrap();
-    let callback = |iss: &str| Callback {
-        error: Some("access_denied".to_owned()),
-        error_description: Some("call 555-EVIL".to_owned()),
-        iss: Some(iss.to_owned()),
-        code: None,
+    let refused = |iss: &str| {
+        parse_callback(&format!(
+            "error=access_denied&error_description=EVIL&iss={iss}"
+        ))
     };
     let stranger = attempt
-        .code(&callback("https://evil"))
+        .code(&refused("https://evil"))
         .unwrap_err()
         .to_string();
     assert!(
@@ -148,17 +144,27 @@ fn the_words_of_a_stranger_are_not_shown() {
     );
     assert!(
         attempt
-            .code(&callback("https://as"))
+            .code(&refused("https://as"))
             .unwrap_err()
             .to_string()
             .contains("refused")
     );
-    let both = Callback {
-        code: Some(Secret::new("x".to_owned())),
-        ..callback("https://as")
+    assert!(
+        attempt
+            .code(&parse_callback("code=x&error=y&iss=https://as"))
+            .is_err()
+    );
+    assert!(attempt.code(&parse_callback("")).is_err());
+}
+
+#[test]
+fn a_server_without_metadata_has_no_issuer_to_compare() {
+    let assumed = Discovered {
+        source: Source::Assumed,
+        ..discovered(&json!({}))
     };
-    assert!(attempt.code(&both).is_err());
-    assert!(attempt.code(&Callback::default()).is_err());
+    let (attempt, _) = Attempt::begin(assumed, client(), extras(), PkceCheck::Required).unwrap();
+    assert!(attempt.code(&from(Some("https://any"))).is_ok() && attempt.code(&from(None)).is_ok());
 }
 
 #[test]
