@@ -1,13 +1,19 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use url::Url;
 
-use super::{Attempt, Extras, PkceCheck};
+use super::{Attempt, Extras, PkceCheck, Tokens};
 use crate::auth::discovery::{Discovered, Source};
+use crate::auth::http::OauthHttp;
 use crate::auth::loopback::{Response, parse_callback};
 use crate::auth::registration::{AuthMethod, Client};
 use crate::error::Failure;
+use crate::net::addresses::Reach;
+use crate::net::client::{Cookies, Family, NamedBy, Options, Proxy, Verify};
+use crate::secret::Secret;
 
 fn discovered(more: &Value) -> Discovered {
     let mut document = json!({
@@ -184,4 +190,134 @@ fn offline_access_asks_for_consent() {
         url.query_pairs()
             .any(|(name, value)| name == "prompt" && value == "consent")
     );
+}
+
+/// A token endpoint that answers once, and what it was sent: the head and the form.
+async fn token_endpoint(
+    answer: &'static str,
+) -> (
+    Url,
+    tokio::task::JoinHandle<(String, HashMap<String, String>)>,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/token", listener.local_addr().unwrap())).unwrap();
+    let sent = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = String::new();
+        let mut reader = BufReader::new(&mut stream);
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).await.unwrap(), 0);
+        }
+        let head = head.to_ascii_lowercase();
+        let length = head.split("content-length: ").nth(1).unwrap();
+        let length = length.split("\r\n").next().unwrap().parse().unwrap();
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).await.unwrap();
+        let text = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}",
+            answer.len()
+        );
+        stream.write_all(text.as_bytes()).await.unwrap();
+        (
+            head,
+            url::form_urlencoded::parse(&body).into_owned().collect(),
+        )
+    });
+    (url, sent)
+}
+
+async fn exchange(
+    client: Client,
+    answer: &'static str,
+) -> (Result<Tokens, Failure>, String, HashMap<String, String>) {
+    let (token_endpoint, sent) = token_endpoint(answer).await;
+    let mut found = discovered(&json!({}));
+    found.metadata.token_endpoint = token_endpoint.clone();
+    let (attempt, _) = Attempt::begin(found, client, extras(), PkceCheck::Required).unwrap();
+    let http = OauthHttp::new(client_options(token_endpoint), Reach::Anywhere);
+    let code = attempt.code(&from(None)).unwrap();
+    let tokens = attempt.exchange(&http, &code).await;
+    let (head, form) = sent.await.unwrap();
+    assert_eq!(form.get("code_verifier"), Some(attempt.verifier.expose()));
+    (tokens, head, form)
+}
+
+fn client_options(url: Url) -> Options {
+    Options {
+        url,
+        proxy: Proxy::Direct,
+        ca_file: None,
+        client_cert: None,
+        client_key: None,
+        verify: Verify::Certificates,
+        family: Family::Any,
+        connect_timeout: std::time::Duration::from_secs(5),
+        cookies: Cookies::Off,
+        named_by: NamedBy::User,
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_exchanged_with_all_that_the_request_had() {
+    let answer = r#"{"access_token":"at","refresh_token":"rt","id_token":"it","expires_in":"60","scope":["a"]}"#;
+    let (tokens, head, form) = exchange(client(), answer).await;
+    let tokens = tokens.unwrap();
+    assert_eq!(tokens.access.expose(), "at");
+    assert_eq!(tokens.refresh.unwrap().expose(), "rt");
+    assert_eq!(tokens.id.unwrap().expose(), "it");
+    assert_eq!(tokens.scope.as_deref(), Some("a"));
+    assert_eq!(tokens.lifetime.unwrap().as_secs(), 60);
+    let expected = [
+        ("grant_type", "authorization_code"),
+        ("code", "code"),
+        ("redirect_uri", "http://127.0.0.1:5000/oauth/callback"),
+        ("client_id", "c"),
+        ("resource", "https://h/mcp"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(form.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    assert!(
+        !head.contains("authorization:"),
+        "a public client has nothing to prove"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_goes_one_way_only() {
+    let secret = |method| Client {
+        secret: Some(Secret::new("s:1".to_owned())),
+        method,
+        ..client()
+    };
+    let answer = r#"{"access_token":"at"}"#;
+    let (tokens, head, form) = exchange(secret(AuthMethod::Basic), answer).await;
+    assert_eq!(
+        tokens.unwrap().scope.as_deref(),
+        Some("a b"),
+        "as asked for where the server does not say"
+    );
+    assert!(head.contains("authorization: basic") && !form.contains_key("client_secret"));
+    let (_, head, form) = exchange(secret(AuthMethod::Post), answer).await;
+    assert!(!head.contains("authorization:"));
+    assert_eq!(form.get("client_secret").map(String::as_str), Some("s:1"));
+}
+
+#[tokio::test]
+async fn a_refused_code_is_told_and_an_unreadable_answer_not_shown() {
+    let (tokens, ..) = exchange(
+        client(),
+        r#"{"error":"invalid_grant","error_description":"used"}"#,
+    )
+    .await;
+    assert!(
+        tokens
+            .unwrap_err()
+            .to_string()
+            .contains("invalid_grant used")
+    );
+    let (tokens, ..) = exchange(client(), r#"{"access_token":{"s3cret":1}}"#).await;
+    assert!(!tokens.unwrap_err().to_string().contains("s3cret"));
+    let (tokens, ..) = exchange(client(), r#"{"access_token":"s3cret","token_type":"mac"}"#).await;
+    assert!(!tokens.unwrap_err().to_string().contains("s3cret"));
 }
