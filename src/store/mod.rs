@@ -1,12 +1,15 @@
 //! What is kept on disk between runs: sign-ins in a [`Store`], under a [`Lock`] between processes, and [`verdicts`].
 
+mod chunks;
 #[cfg(test)]
 mod contract;
 mod error;
 mod file;
 mod index;
+mod keyring;
 mod lock;
 mod memory;
+mod platform;
 mod record;
 pub mod verdicts;
 
@@ -16,6 +19,7 @@ use std::time::Duration;
 pub use error::StoreError;
 pub use file::Files;
 pub use index::{Index, Login, Place};
+pub use keyring::Keyring;
 pub use lock::{Guard, Lock, Outcome};
 pub use memory::Memory;
 pub use record::{Client, Key, Record, Tokens, Unreadable};
@@ -23,9 +27,16 @@ pub use record::{Client, Key, Record, Tokens, Unreadable};
 /// How long files may take, those of slow networks included.
 const FILES: Duration = Duration::from_secs(30);
 
+/// The name of this program in keyrings.
+const SERVICE: &str = "mcp-tether";
+
 /// Which store the user wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// The keyring if it can be written, else files.
+    Auto,
+    /// The keyring of the system.
+    Keyring,
     /// Files.
     File,
     /// This process alone.
@@ -44,6 +55,8 @@ pub struct Folders {
 /// Where sign-ins are kept. A call that its caller drops goes on by itself.
 #[derive(Debug, Clone)]
 pub enum Store {
+    /// The keyring of the system.
+    Keyring(Keyring, Index),
     /// Files of this user.
     File(Files, Index),
     /// This process alone.
@@ -51,11 +64,26 @@ pub enum Store {
 }
 
 impl Store {
-    /// Opens the store that the user wants.
+    /// Opens the store that the user wants. A keyring is written to once, to see whether it works; files are taken in its
+    /// stead only with [`Kind::Auto`], and with a warning.
     pub async fn open(kind: Kind, folders: &Folders) -> Result<Self, StoreError> {
         let index = Index::new(&folders.state);
+        let files = Files::new(&folders.credentials);
+        let keyring = Keyring::new(SERVICE);
         match kind {
-            Kind::File => Ok(Self::File(Files::new(&folders.credentials), index)),
+            Kind::Keyring => keyring
+                .probe()
+                .await
+                .map(|()| Self::Keyring(keyring, index)),
+            Kind::Auto => match keyring.probe().await {
+                Ok(()) => Ok(Self::Keyring(keyring, index)),
+                Err(wrong) => {
+                    let folder = folders.credentials.display();
+                    tracing::warn!("sign-ins are kept in files in {folder}: {wrong}");
+                    Ok(Self::File(files, index))
+                }
+            },
+            Kind::File => Ok(Self::File(files, index)),
             Kind::Memory => Ok(Self::Memory(Memory::default())),
         }
     }
@@ -63,6 +91,7 @@ impl Store {
     /// The record of `key`, if there is one.
     pub async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         match self {
+            Self::Keyring(keyring, _) => keyring.load(key).await,
             Self::File(files, _) => {
                 let (files, key) = (files.clone(), key.clone());
                 on_thread(FILES, move || files.load(&key)).await
@@ -73,10 +102,22 @@ impl Store {
 
     /// Keeps `record` under its key in place of what was there. Once this returns it is durable.
     pub async fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let record = record.clone();
         match self {
+            Self::Keyring(keyring, index) => {
+                keyring.save(record).await?;
+                let login = Login {
+                    key: record.key.clone(),
+                    place: Place::Keyring,
+                };
+                let index = index.clone();
+                on_thread(FILES, move || {
+                    index.add(&login);
+                    Ok(())
+                })
+                .await
+            }
             Self::File(files, index) => {
-                let (files, index) = (files.clone(), index.clone());
+                let (files, index, record) = (files.clone(), index.clone(), record.clone());
                 on_thread(FILES, move || {
                     files.save(&record)?;
                     index.add(&Login {
@@ -88,7 +129,7 @@ impl Store {
                 .await
             }
             Self::Memory(memory) => {
-                memory.save(record);
+                memory.save(record.clone());
                 Ok(())
             }
         }
@@ -97,6 +138,15 @@ impl Store {
     /// Forgets the record of `key`, if there is one.
     pub async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         match self {
+            Self::Keyring(keyring, index) => {
+                keyring.delete(key).await?;
+                let (index, key) = (index.clone(), key.clone());
+                on_thread(FILES, move || {
+                    index.remove(&key);
+                    Ok(())
+                })
+                .await
+            }
             Self::File(files, index) => {
                 let (files, index, key) = (files.clone(), index.clone(), key.clone());
                 on_thread(FILES, move || {
@@ -116,7 +166,7 @@ impl Store {
     /// All sign-ins that are known, those of other places included, without their secrets.
     pub async fn list(&self) -> Result<Vec<Login>, StoreError> {
         match self {
-            Self::File(_, index) => {
+            Self::Keyring(_, index) | Self::File(_, index) => {
                 let index = index.clone();
                 let path = index.path().to_owned();
                 on_thread(FILES, move || {
