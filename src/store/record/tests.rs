@@ -1,0 +1,86 @@
+use super::{Client, Key, Record, Tokens, Unreadable};
+use crate::secret::Secret;
+
+fn key() -> Key {
+    Key {
+        issuer: "https://as.example.com".to_owned(),
+        client_id: "client".to_owned(),
+        resource: "https://example.com/mcp".to_owned(),
+        profile: "default".to_owned(),
+    }
+}
+
+fn record() -> Record {
+    let mut record = Record::new(key());
+    let mut tokens = Tokens::new(
+        Secret::new("hunter-access".to_owned()),
+        "Bearer".to_owned(),
+        1000,
+    );
+    tokens.refresh = Some(Secret::new("hunter-refresh".to_owned()));
+    tokens.expires_at = Some(4600);
+    record.tokens = Some(tokens);
+    let mut client = Client::public("client".to_owned(), key().issuer);
+    client.client_secret = Some(Secret::new("hunter-secret".to_owned()));
+    record.client = Some(client);
+    record.server_metadata = Some(serde_json::json!({"issuer": "https://as.example.com"}));
+    record.initialize_result = Some(r#"{"protocolVersion":"2025-11-25"}"#.to_owned());
+    record
+}
+
+#[test]
+fn a_record_reads_back_as_it_was_written() {
+    let text = record().to_text();
+    let read = Record::from_text(&key(), text.expose().as_bytes()).unwrap();
+    assert_eq!(read, record());
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let mut value = serde_json::to_value(record()).unwrap();
+    value["tokens"]["later"] = "hunter-later".into();
+    let record = Record::from_text(&key(), value.to_string().as_bytes()).unwrap();
+    let shown = format!("{record:?}");
+    assert!(!shown.contains("hunter"), "{shown}");
+    assert!(shown.contains("https://as.example.com"), "{shown}");
+}
+
+#[test]
+fn unknown_fields_survive() {
+    let mut value = serde_json::to_value(record()).unwrap();
+    value["later"] = 7.into();
+    value["tokens"]["later"] = "x".into();
+    value["client"]["later"] = "y".into();
+    let read = Record::from_text(&key(), value.to_string().as_bytes()).unwrap();
+    let again: serde_json::Value = serde_json::from_str(read.to_text().expose()).unwrap();
+    assert_eq!(again, value);
+}
+
+#[test]
+fn what_is_no_record_is_refused_without_quoting_it() {
+    let damaged = br#"{"version":1,"key":"hunter"}"#;
+    let wrong = Record::from_text(&key(), damaged).unwrap_err();
+    assert!(matches!(wrong, Unreadable::Malformed(1, _)));
+    assert!(!format!("{wrong} {wrong:?}").contains("hunter"));
+    let newer = Record::from_text(&key(), br#"{"version":2,"tokens":"other"}"#);
+    assert_eq!(newer, Err(Unreadable::Newer(2)));
+    let mut other = key();
+    other.profile = "work".to_owned();
+    let text = record().to_text();
+    let read = Record::from_text(&other, text.expose().as_bytes());
+    assert_eq!(read, Err(Unreadable::OtherKey));
+}
+
+#[test]
+fn the_account_name_is_stable_and_no_two_keys_share_one() {
+    let name = key().account();
+    assert_eq!(name.len(), 64);
+    assert_eq!(
+        name, "a18e10ef5a0d8114504ebd5ac3429bedbb7663448d4101be61d2cd97367efda1",
+        "stored sign-ins would be lost"
+    );
+    let mut moved = key();
+    moved.client_id = "clien".to_owned();
+    moved.resource = "thttps://example.com/mcp".to_owned();
+    assert_ne!(moved.account(), name);
+}
