@@ -53,16 +53,15 @@ impl Lock {
     /// Waits for the lock, at most `limit`.
     pub async fn wait(&self, limit: Duration) -> Outcome {
         let mut pauses = Pauses::new(limit);
-        let file = match self.open() {
+        let mut file = match self.open() {
             Ok(file) => file,
             Err(wrong) => return Outcome::Unsupported(wrong),
         };
         loop {
-            match file.try_lock() {
-                Ok(()) => return Outcome::Held(Guard { _file: file }),
-                Err(TryLockError::Error(wrong)) => return Outcome::Unsupported(wrong),
-                Err(TryLockError::WouldBlock) => {}
-            }
+            file = match attempt(file) {
+                Ok(outcome) => return outcome,
+                Err(busy) => busy,
+            };
             match pauses.next() {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Outcome::TimedOut,
@@ -73,16 +72,15 @@ impl Lock {
     /// As [`Lock::wait`], for a thread that may block.
     pub(super) fn wait_blocking(&self, limit: Duration) -> Outcome {
         let mut pauses = Pauses::new(limit);
-        let file = match self.open() {
+        let mut file = match self.open() {
             Ok(file) => file,
             Err(wrong) => return Outcome::Unsupported(wrong),
         };
         loop {
-            match file.try_lock() {
-                Ok(()) => return Outcome::Held(Guard { _file: file }),
-                Err(TryLockError::Error(wrong)) => return Outcome::Unsupported(wrong),
-                Err(TryLockError::WouldBlock) => {}
-            }
+            file = match attempt(file) {
+                Ok(outcome) => return outcome,
+                Err(busy) => busy,
+            };
             match pauses.next() {
                 Some(pause) => std::thread::sleep(pause),
                 None => return Outcome::TimedOut,
@@ -97,6 +95,15 @@ impl Lock {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(&self.path)
+    }
+}
+
+/// Tries once: how it went, or the file again while somebody else holds the lock.
+fn attempt(file: File) -> Result<Outcome, File> {
+    match file.try_lock() {
+        Ok(()) => Ok(Outcome::Held(Guard { _file: file })),
+        Err(TryLockError::Error(wrong)) => Ok(Outcome::Unsupported(wrong)),
+        Err(TryLockError::WouldBlock) => Err(file),
     }
 }
 
