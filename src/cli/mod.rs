@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what becomes of it.
 
 mod args;
+mod handles;
 mod resolve;
 mod run;
 mod signals;

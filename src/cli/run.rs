@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::args::{self, Bridge as Args};
+use super::handles;
 use super::signals::Signals;
 use crate::auth::{Authorizer, HeaderCommand};
 use crate::bridge::filter::{self, Access};
@@ -40,6 +41,7 @@ const LAST_LINES: Duration = Duration::from_millis(300);
 pub fn run(args: &Args, env: &impl Fn(&str) -> Option<String>) -> Result<ExitCode, Fatal> {
     let paths = Paths::find(env);
     log(args, paths.as_ref(), env)?;
+    handles::raise();
     let remote = remote(args, paths.as_ref(), env)?;
     let options = options(args);
     let runtime = tokio::runtime::Builder::new_current_thread()

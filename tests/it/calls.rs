@@ -124,6 +124,32 @@ fn two_hundred_requests_are_in_flight_at_once() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_low_limit_of_file_handles_is_raised() {
+    use crate::support::launch::Launch;
+    use crate::support::server::Peer;
+
+    const CALLS: usize = 200;
+    let mcp = Legacy::new();
+    let gate = held(&mcp, CALLS, "tools/call", "{}");
+    let script = "ulimit -Sn 100; exec \"$0\" \"$1\"";
+    let program = env!("CARGO_BIN_EXE_mcp-tether");
+    let tether = Launch::program("sh")
+        .args(["-c", script, program, mcp.url().as_str()])
+        .watch(&mcp)
+        .start();
+    tether.initialize();
+    for id in 1..=CALLS {
+        tether.send(&rpc::call(&id.to_string(), "any", "{}"));
+    }
+    mcp.wait_calls("tools/call", CALLS);
+    gate.open();
+    for id in 1..=CALLS {
+        assert!(tether.answer(&id.to_string()).error.is_none());
+    }
+}
+
+#[test]
 fn a_thousand_requests_are_in_flight_at_once() {
     // Over HTTP+SSE, where a request that waits holds no connection: file handles are scarce.
     let sse = Sse::new();
