@@ -9,6 +9,7 @@ mod index;
 mod keyring;
 mod lock;
 mod memory;
+mod notice;
 mod platform;
 mod record;
 pub mod verdicts;
@@ -22,6 +23,7 @@ pub use index::{Index, Login, Place, logins};
 pub use keyring::Keyring;
 pub use lock::{Guard, Lock, Outcome};
 pub use memory::Memory;
+pub use notice::{Board, Notice};
 pub use record::{Client, Key, Record, Tokens, Unreadable};
 
 /// How long files may take, those of slow networks included.
