@@ -1,7 +1,9 @@
 //! The command line: what can be typed, and what becomes of it.
 
 mod args;
+mod connection;
 mod handles;
+mod oauth;
 mod resolve;
 mod run;
 mod signals;
@@ -10,21 +12,29 @@ mod values;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use args::Command;
+
 use crate::error::Fatal;
 use crate::ui;
 
 /// Runs the program with `args`, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
-    let bridge = match resolve::resolve(&args.into_iter().collect::<Vec<_>>(), &env) {
-        Ok(bridge) => bridge,
+    let command = match resolve::resolve(&args.into_iter().collect::<Vec<_>>(), &env) {
+        Ok(command) => command,
         Err(resolve::Unresolved::Said(told)) => {
             let _ = told.print();
             return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
         }
         Err(resolve::Unresolved::Wrong(wrong)) => return fail(&wrong),
     };
-    match run::run(&bridge, &env) {
+    let outcome = match &command {
+        Command::Run(bridge) => run::run(bridge, &env),
+        Command::Login(_) | Command::Logout(_) | Command::Status(_) => {
+            Err(Fatal::usage("soon", "wait"))
+        }
+    };
+    match outcome {
         Ok(exit) => exit,
         Err(wrong) => fail(&wrong),
     }

@@ -45,7 +45,7 @@ pub(super) fn digest(parts: &[&str]) -> String {
 }
 
 /// `bytes` in lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -32,6 +32,15 @@ impl Color {
     }
 }
 
+/// Tells the address at which the user signs in, and what to do first where there is something.
+pub fn sign_in(address: &str, first: Option<&str>) {
+    let mut text = format!("mcp-tether: sign in at {address}\n");
+    if let Some(first) = first {
+        text.push_str(&format!("hint: {first}\n"));
+    }
+    let _ = stderr().write_all(text.as_bytes());
+}
+
 /// Tells why the program ends.
 pub fn fatal(fatal: &Fatal) {
     let mut text = format!("mcp-tether: {}\n", redact::text(&fatal.message));
