@@ -1,6 +1,7 @@
 //! Credentials for the remote server. Each HTTP attempt asks for them anew; a refusal is told back, so that they can be
 //! renewed before the one repeat.
 
+pub mod account;
 pub mod browser;
 pub mod challenge;
 mod command;

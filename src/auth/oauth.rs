@@ -23,7 +23,7 @@ use super::{Credentials, Recovery, refresh, sign_in};
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::secret::Secret;
-use crate::store::{Record, StoreError};
+use crate::store::{Place, Record, StoreError};
 
 /// How long an authorization server that could not refresh is left alone.
 const REST: Duration = Duration::from_secs(5);
@@ -61,8 +61,6 @@ pub(super) struct Need {
     pub before: Option<String>,
     /// The credentials that were refused; 0 stands for none.
     pub refused: u64,
-    /// A new sign-in even if there is a good one (`mcp-tether login`).
-    pub anew: bool,
 }
 
 /// How credentials came about that the server has not accepted yet.
@@ -209,6 +207,11 @@ impl Oauth {
         self.state().record.clone()
     }
 
+    /// Where the record is kept.
+    pub fn place(&self) -> Place {
+        self.vault.place()
+    }
+
     /// The server took these credentials.
     pub(super) fn accepted(&self, generation: u64) {
         let mut state = self.state();
@@ -325,7 +328,6 @@ impl Oauth {
             scope: parameter("scope"),
             before,
             refused: state.epoch,
-            anew: false,
         };
     }
 

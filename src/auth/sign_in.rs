@@ -20,9 +20,6 @@ use crate::net::retry::Backoff;
 use crate::secret::Secret;
 use crate::store::{Client, Key, Record};
 
-/// How long after the challenge a browser is opened at the earliest: hosts probe servers and leave again.
-const BROWSER_DELAY: Duration = Duration::from_secs(1);
-
 /// Tries to reach an authorization server that does not answer.
 const TRIES: u32 = 5;
 
@@ -40,7 +37,7 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
         what: format!("nobody signed in within {} s", limit.as_secs_f64()),
         hint: "call a tool of this server to try again, or raise --auth-timeout".to_owned(),
     };
-    let turn = tokio::time::timeout(limit, take_turn(oauth, &need))
+    let turn = tokio::time::timeout(limit, take_turn(oauth))
         .await
         .unwrap_or_else(|_| Err(late()))?;
     let turn = match turn {
@@ -51,7 +48,7 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
         oauth,
         need,
         turn,
-        opens: begun + BROWSER_DELAY,
+        opens: begun + oauth.options.browser_delay,
     };
     let outcome = tokio::time::timeout_at(begun + limit, procedure.sign_in())
         .await
@@ -66,7 +63,7 @@ enum Next {
     Done(Box<Record>),
 }
 
-async fn take_turn(oauth: &Oauth, need: &Need) -> Result<Next, Failure> {
+async fn take_turn(oauth: &Oauth) -> Result<Next, Failure> {
     let Some((lock, board)) = oauth.vault.turn() else {
         return Ok(Next::Ours(Turn::without_lock()));
     };
@@ -91,7 +88,6 @@ async fn take_turn(oauth: &Oauth, need: &Need) -> Result<Next, Failure> {
         && let Some(tokens) = &record.tokens
         && Some(&tokens.access) != refused.as_ref()
         && !refresh::is_expired(tokens, now())
-        && !need.anew
     {
         turn.ended(None);
         return Ok(Next::Done(Box::new(record)));

@@ -125,7 +125,7 @@ impl Core {
         }
         for list in self.switched() {
             let method = format!("notifications/{list}/list_changed");
-            self.to_client(reply::notification(&method, "{}")).await;
+            self.from_server(reply::notification(&method, "{}")).await;
         }
     }
 
