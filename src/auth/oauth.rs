@@ -248,9 +248,10 @@ impl Oauth {
     pub fn sign_in(self: &Arc<Self>) -> watch::Receiver<SignIn> {
         let mut state = self.state();
         let satisfied = state.has_token() && state.need.refused != state.epoch;
-        if satisfied {
+        let running = self.status.borrow().is_running();
+        if !running && satisfied {
             self.status.send_replace(SignIn::Done);
-        } else if !self.status.borrow().is_running() {
+        } else if !running {
             self.status.send_replace(SignIn::Begun);
             let (oauth, need) = (Arc::clone(self), state.need.clone());
             let task = tokio::spawn(async move {

@@ -209,12 +209,12 @@ impl Vault {
                 tracing::debug!("the sign-in is changed without a lock: {wrong}");
                 Ok(None)
             }
-            Outcome::TimedOut => Err(Failure::Timeout {
+            Outcome::TimedOut => Err(Failure::Store {
                 what: format!(
                     "another mcp-tether has been busy with this sign-in for {} s",
                     LOCK_WAIT.as_secs()
                 ),
-                option: "nothing; end the other process",
+                hint: "end the other process, then try again".to_owned(),
             }),
         }
     }
