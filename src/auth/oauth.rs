@@ -272,6 +272,12 @@ impl Oauth {
         self.status.subscribe()
     }
 
+    /// Makes it stand so.
+    #[cfg(test)]
+    pub fn set_status(&self, status: SignIn) {
+        self.status.send_replace(status);
+    }
+
     /// How the sign-in stands.
     pub fn status(&self) -> watch::Receiver<SignIn> {
         self.status.subscribe()
@@ -285,11 +291,13 @@ impl Oauth {
 
     /// Gives the sign-in up, if one goes on.
     pub fn abandon(&self, why: Failure) {
-        let task = self.state().task.take();
-        if let Some(task) = task.filter(|_| self.status.borrow().is_running()) {
-            task.abort();
-            self.status.send_replace(SignIn::Failed(why));
+        if !self.status.borrow().is_running() {
+            return;
         }
+        if let Some(task) = self.state().task.take() {
+            task.abort();
+        }
+        self.status.send_replace(SignIn::Failed(why));
     }
 
     /// The address that the browser was sent back to, typed in by the user.

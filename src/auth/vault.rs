@@ -123,12 +123,18 @@ impl Vault {
         }
     }
 
-    /// The sign-in for a resource of an issuer, whichever server it was made for.
+    /// The sign-in for a resource of an issuer, whichever server it was made for; one without tokens may still have a client.
     pub async fn find_for(&self, issuer: &str, resource: &str) -> Option<Record> {
         let mut logins = self.logins().await;
         logins.retain(|login| login.key.issuer == issuer && login.key.resource == resource);
-        // An unreadable one is replaced.
-        self.read(logins.first()?).await.ok().flatten()
+        let mut found = Vec::new();
+        for login in &logins {
+            // An unreadable one is replaced.
+            found.extend(self.read(login).await.ok().flatten());
+        }
+        found
+            .into_iter()
+            .max_by_key(|record| (record.tokens.is_some(), record.client.is_some()))
     }
 
     async fn read(&self, login: &Login) -> Result<Option<Record>, StoreError> {
@@ -167,6 +173,15 @@ impl Vault {
                 "the sign-in cannot be kept and is lost when mcp-tether ends: {wrong}; hint: {}",
                 wrong.hint()
             );
+        }
+    }
+
+    /// Forgets what is kept under a key.
+    pub async fn forget(&self, key: &Key) {
+        if let Some(store) = self.opened()
+            && let Err(wrong) = store.delete(key).await
+        {
+            tracing::debug!("a former sign-in stays: {wrong}");
         }
     }
 

@@ -274,3 +274,6 @@ pub(super) fn elicits_urls(initialize: &Message) -> bool {
 
 /// The id of a message as a map key for what we ask the client ourselves.
 pub(super) type OwnAsks = std::collections::HashMap<Id, tokio::sync::oneshot::Sender<Message>>;
+
+#[cfg(test)]
+mod tests;
