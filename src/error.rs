@@ -80,6 +80,8 @@ pub struct Refusal {
     pub message: Option<Message>,
     /// Where a redirect that was not followed leads, without its query.
     pub location: Option<String>,
+    /// Whether the request had an `Authorization` header of the user's.
+    pub authorization_given: bool,
 }
 
 /// Why a message got no answer from the remote server.
@@ -107,6 +109,17 @@ pub enum Failure {
     Unauthorized(Box<Refusal>),
     /// 403: the credentials do not suffice.
     Forbidden(Box<Refusal>),
+    /// 401 or 403, and a sign-in may help: what the server said.
+    SignInNeeded(Box<Refusal>),
+    /// The user has not signed in.
+    SignIn {
+        /// What there is to know, with the address to open where there is one.
+        what: String,
+        /// What to try.
+        hint: String,
+    },
+    /// The server asks for a sign-in and offers none.
+    NoSignIn,
     /// No credentials could be had.
     Credentials {
         /// Why not.
@@ -167,7 +180,12 @@ impl Failure {
             Self::Unreachable { .. } => Kind::Unreachable,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Status(_) => Kind::Http,
-            Self::Unauthorized(_) | Self::Forbidden(_) | Self::Credentials { .. } => Kind::Auth,
+            Self::Unauthorized(_)
+            | Self::Forbidden(_)
+            | Self::SignInNeeded(_)
+            | Self::SignIn { .. }
+            | Self::NoSignIn
+            | Self::Credentials { .. } => Kind::Auth,
             Self::SessionGone { .. } | Self::Session(_) => Kind::Session,
             Self::Lost(_) | Self::NotMcp { .. } => Kind::Protocol,
             Self::TooLarge { .. } => Kind::TooLarge,
@@ -194,9 +212,10 @@ impl Failure {
     /// What the server said, where it said anything.
     pub const fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Status(refusal) | Self::Unauthorized(refusal) | Self::Forbidden(refusal) => {
-                Some(refusal)
-            }
+            Self::Status(refusal)
+            | Self::Unauthorized(refusal)
+            | Self::Forbidden(refusal)
+            | Self::SignInNeeded(refusal) => Some(refusal),
             Self::SessionGone {
                 refusal: Some(refusal),
                 ..
@@ -205,15 +224,30 @@ impl Failure {
         }
     }
 
+    /// The same refusal where no sign-in helps.
+    #[must_use]
+    pub fn without_sign_in(self) -> Self {
+        match self {
+            Self::SignInNeeded(refusal) => Self::Unauthorized(refusal),
+            other => other,
+        }
+    }
+
     /// What to do about it, as one sentence.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Unreachable { hint, .. } | Self::Credentials { hint, .. } => (*hint).to_owned(),
+            Self::SignIn { hint, .. } => hint.clone(),
             Self::Timeout { option, .. } => format!("raise {option} if the server needs longer"),
-            Self::Unauthorized(_) => {
+            Self::Unauthorized(refusal) if refusal.authorization_given => {
+                "check the token in the Authorization header, or take the header away to sign in with the browser"
+                    .to_owned()
+            }
+            Self::Unauthorized(_) | Self::NoSignIn => {
                 "give the server's token with --header-file or --header 'Authorization: Bearer ${TOKEN}'"
                     .to_owned()
             }
+            Self::SignInNeeded(_) => "sign in with mcp-tether login and the server's URL".to_owned(),
             Self::Forbidden(_) => "ask the server's owner for access, or use another token".to_owned(),
             Self::SessionGone { .. } | Self::Session(_) => {
                 "restart this server entry in the client if it does not recover".to_owned()
@@ -275,13 +309,25 @@ impl fmt::Display for Failure {
                 ),
                 None => write!(f, "the server answered HTTP {}", refusal.status),
             },
-            Self::Unauthorized(_) => f.write_str("the server wants a sign-in (HTTP 401)"),
+            Self::Unauthorized(refusal) if refusal.authorization_given => {
+                f.write_str("the server refused the given Authorization header (HTTP 401)")
+            }
+            Self::Unauthorized(_) | Self::SignInNeeded(_) => {
+                f.write_str("the server wants a sign-in")?;
+                self.refusal()
+                    .map_or(Ok(()), |refusal| write!(f, " (HTTP {})", refusal.status))
+            }
             Self::Forbidden(_) => f.write_str("the server refused access (HTTP 403)"),
-            Self::Credentials { what, .. } | Self::Session(what) => f.write_str(what),
+            Self::Credentials { what, .. } | Self::SignIn { what, .. } | Self::Session(what) => {
+                f.write_str(what)
+            }
             Self::SessionGone { .. } => {
                 f.write_str("the server does not know the session, not even a new one")
             }
             Self::NotMcp { what, .. } => f.write_str(what),
+            Self::NoSignIn => {
+                f.write_str("the server refuses access (HTTP 401) and offers no sign-in")
+            }
             Self::TooLarge { limit } => write!(f, "the message is larger than {limit} bytes"),
             Self::Busy { limit } => write!(f, "{limit} requests are in flight already"),
             Self::Filtered { tool } => write!(f, "tool {tool:?} is not available here"),
@@ -295,10 +341,18 @@ impl std::error::Error for Failure {}
 /// How the program ended, as its exit code says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
+    /// An operation failed.
+    Failed = 1,
     /// Bad flag, URL or config.
     Usage = 2,
+    /// Authorization needed or refused.
+    Auth = 3,
     /// Remote unreachable: DNS, TCP, TLS, proxy.
     Unreachable = 4,
+    /// The remote is not a usable MCP server.
+    NotMcp = 5,
+    /// The credential store failed.
+    Store = 6,
 }
 
 /// An error that ends the program: a sentence, and what to type next.
@@ -319,6 +373,21 @@ impl Fatal {
             exit: Exit::Usage,
             message: message.into(),
             hint: Some(hint.into()),
+        }
+    }
+}
+
+impl From<&Failure> for Fatal {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            exit: match failure.kind() {
+                Kind::Auth => Exit::Auth,
+                Kind::Unreachable | Kind::Timeout => Exit::Unreachable,
+                Kind::Http | Kind::Session | Kind::Protocol | Kind::TooLarge => Exit::NotMcp,
+                Kind::Shutdown | Kind::Busy | Kind::Filtered => Exit::Failed,
+            },
+            message: failure.to_string(),
+            hint: failure.hint(),
         }
     }
 }

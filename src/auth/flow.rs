@@ -11,14 +11,16 @@ use oauth2::{
 use url::Url;
 
 pub use scope::{Wishes, scope};
-pub use tokens::Tokens;
+pub use tokens::{NoToken, Tokens};
 
 use super::discovery::{Discovered, Source};
 use super::http::OauthHttp;
 use super::loopback::{Announced, Outcome, Response};
-use super::registration::{AuthMethod, Client};
+use super::metadata::ServerMetadata;
+use super::registration::AuthMethod;
 use crate::error::Failure;
 use crate::secret::Secret;
+use crate::store::Client;
 
 /// Whether a server that does not say it knows PKCE is used (`--allow-missing-pkce-metadata`). S256 is sent all the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,7 +81,7 @@ impl Attempt {
         }
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let (mut url, state) = {
-            let asker = asker(&discovered, &client)?;
+            let asker = asker(&discovered.metadata, &client)?;
             let mut request = asker
                 .authorize_url(|| CsrfToken::new_random_len(32))
                 .set_pkce_challenge(challenge);
@@ -117,8 +119,8 @@ impl Attempt {
     /// The code of an answer that carried the right `state`. Its issuer is compared first.
     ///
     /// # Errors
-    /// [`Failure::Credentials`] with the reason: another issuer, a refusal, or an answer that makes no sense.
-    pub fn code(&self, answer: &Response) -> Result<Secret, Failure> {
+    /// The refusal of the server, or why its answer is of no use: another issuer, say.
+    pub fn code(&self, answer: &Response) -> Result<Secret, NoToken> {
         let metadata = &self.discovered.metadata;
         let (issuer, announced) = match self.discovered.source {
             Source::Document if metadata.authorization_response_iss_parameter_supported => {
@@ -130,38 +132,92 @@ impl Attempt {
         };
         match answer.outcome(issuer, announced) {
             Ok(Outcome::Code(code)) => Ok(code.clone()),
-            Ok(Outcome::Error { error, .. }) if error == "access_denied" => {
-                Err(refusal("the sign-in was refused".to_owned()))
-            }
             Ok(Outcome::Error { error, description }) => {
                 let more = description
                     .as_ref()
                     .map(|words| format!(": {words}"))
                     .unwrap_or_default();
-                Err(refusal(format!("the sign-in failed, {error}{more}")))
+                let what = if error == "access_denied" {
+                    "the sign-in was refused".to_owned()
+                } else {
+                    format!("the sign-in failed, {error}{more}")
+                };
+                Err(NoToken::Refused(error.clone(), refusal(what)))
             }
-            Err(rejected) => Err(refusal(rejected.to_string())),
+            Err(rejected) => Err(refusal(rejected.to_string()).into()),
         }
     }
 
     /// Exchanges the code for tokens.
     ///
     /// # Errors
-    /// [`Failure::Credentials`] with what the server said against it; network failures as they are.
-    pub async fn exchange(&self, http: &OauthHttp, code: &Secret) -> Result<Tokens, Failure> {
-        let asker = asker(&self.discovered, &self.client)?;
+    /// What the server said against it, or why it said nothing usable.
+    pub async fn exchange(&self, http: &OauthHttp, code: &Secret) -> Result<Tokens, NoToken> {
+        let asker = asker(&self.discovered.metadata, &self.client)?;
         let mut request = asker
             .exchange_code(AuthorizationCode::new(code.expose().clone()))
             .set_pkce_verifier(PkceCodeVerifier::new(self.verifier.expose().clone()));
         if let Some(resource) = &self.extras.resource {
             request = request.add_extra_param("resource", resource);
         }
-        let call = |request| http.token(request);
         tokens::read(
-            request.request_async(&call).await,
+            request.request_async(http).await,
             self.extras.scope.as_deref(),
         )
     }
+}
+
+/// Asks for a new access token (RFC 6749 §6), for the same `resource` and scope as before.
+///
+/// # Errors
+/// As for [`Attempt::exchange`].
+pub async fn refresh(
+    http: &OauthHttp,
+    server: &ServerMetadata,
+    client: &Client,
+    refresh_token: &Secret,
+    resource: Option<&str>,
+) -> Result<Tokens, NoToken> {
+    let asker = asker(server, client)?;
+    let token = oauth2::RefreshToken::new(refresh_token.expose().clone());
+    let mut request = asker.exchange_refresh_token(&token);
+    if let Some(resource) = resource {
+        request = request.add_extra_param("resource", resource);
+    }
+    tokens::read(request.request_async(http).await, None)
+}
+
+/// Revokes a token (RFC 7009), with all that was granted along with it where the server does that. `oauth2` would refuse an
+/// endpoint on loopback.
+///
+/// # Errors
+/// Network failures, and a refusal.
+pub async fn revoke(
+    http: &OauthHttp,
+    endpoint: &Url,
+    client: &Client,
+    token: &Secret,
+) -> Result<(), Failure> {
+    let mut form = vec![("token", token.expose().as_str())];
+    let secret = client.client_secret.as_ref();
+    let basic = match (AuthMethod::from_name(&client.auth_method), secret) {
+        (Some(AuthMethod::Basic), Some(secret)) => Some((client.client_id.as_str(), secret)),
+        (method, secret) => {
+            form.push(("client_id", &client.client_id));
+            if let (Some(AuthMethod::Post), Some(secret)) = (method, secret) {
+                form.push(("client_secret", secret.expose()));
+            }
+            None
+        }
+    };
+    let answer = http.post_form(endpoint, &form, basic).await?;
+    if answer.status.is_success() {
+        return Ok(());
+    }
+    Err(refusal(format!(
+        "the authorization server did not revoke the sign-in (HTTP {})",
+        answer.status.as_u16()
+    )))
 }
 
 type Asker = tokens::Client<
@@ -172,22 +228,21 @@ type Asker = tokens::Client<
     oauth2::EndpointSet,
 >;
 
-fn asker(discovered: &Discovered, client: &Client) -> Result<Asker, Failure> {
-    let redirect = RedirectUrl::new(client.redirect_uri.clone())
-        .map_err(|_| refusal(format!("{} is no redirect address", client.redirect_uri)))?;
-    let asker = tokens::Client::new(oauth2::ClientId::new(client.client_id.clone()))
-        .set_auth_uri(AuthUrl::from_url(
-            discovered.metadata.authorization_endpoint.clone(),
-        ))
-        .set_token_uri(TokenUrl::from_url(
-            discovered.metadata.token_endpoint.clone(),
-        ))
-        .set_redirect_uri(redirect)
-        .set_auth_type(match client.method {
+fn asker(server: &ServerMetadata, client: &Client) -> Result<Asker, Failure> {
+    let method = AuthMethod::from_name(&client.auth_method).unwrap_or(AuthMethod::None);
+    let mut asker = tokens::Client::new(oauth2::ClientId::new(client.client_id.clone()))
+        .set_auth_uri(AuthUrl::from_url(server.authorization_endpoint.clone()))
+        .set_token_uri(TokenUrl::from_url(server.token_endpoint.clone()))
+        .set_auth_type(match method {
             AuthMethod::Basic => oauth2::AuthType::BasicAuth,
             AuthMethod::Post | AuthMethod::None => oauth2::AuthType::RequestBody,
         });
-    Ok(match (&client.secret, client.method) {
+    if let Some(redirect) = &client.redirect_uri {
+        let url = RedirectUrl::new(redirect.clone())
+            .map_err(|_| refusal(format!("{redirect} is no redirect address")))?;
+        asker = asker.set_redirect_uri(url);
+    }
+    Ok(match (&client.client_secret, method) {
         (Some(secret), AuthMethod::Basic | AuthMethod::Post) => {
             asker.set_client_secret(oauth2::ClientSecret::new(secret.expose().clone()))
         }

@@ -6,10 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use reqwest::{RequestBuilder, Response};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::leniency::token_answer;
 use super::metadata::is_safe;
@@ -19,6 +21,7 @@ use crate::net::client::{Client, Options};
 use crate::net::failure::classify;
 use crate::net::guard;
 use crate::net::headers::media_type;
+use crate::secret::Secret;
 
 /// Bytes of an answer that are read; no document or token answer is larger.
 const MAX_BODY: usize = 1 << 20;
@@ -85,19 +88,53 @@ impl OauthHttp {
         .await
     }
 
+    /// Posts a form, with the client's id and secret in `Authorization` where they are given (RFC 6749 §2.3.1).
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        form: &[(&str, &str)],
+        basic: Option<(&str, &Secret)>,
+    ) -> Result<Answer, Failure> {
+        let encode =
+            |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let mut request = self
+            .client(url)?
+            .post(url.clone())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body);
+        if let Some((id, secret)) = basic {
+            request = request.basic_auth(encode(id), Some(encode(secret.expose())));
+        }
+        self.send(url, request).await
+    }
+
     /// Sends a request to a token endpoint, in the form that `oauth2` makes and reads.
     ///
     /// # Errors
     /// As for [`Self::get`].
-    pub async fn token(
-        &self,
-        request: oauth2::HttpRequest,
-    ) -> Result<oauth2::HttpResponse, Failure> {
+    async fn token(&self, request: oauth2::HttpRequest) -> Result<oauth2::HttpResponse, Failure> {
         let (parts, body) = request.into_parts();
         let url = Url::parse(&parts.uri.to_string()).map_err(|_| Failure::Closed)?;
         let client = self.client(&url)?;
         let sent = client.post(url.clone()).headers(parts.headers).body(body);
         let answer = token_answer(self.send(&url, sent).await?);
+        // It may be well in a moment: that says nothing of the token.
+        if answer.status.is_server_error() || matches!(answer.status.as_u16(), 408 | 429) {
+            return Err(Failure::Unreachable {
+                what: format!(
+                    "the authorization server at {} answered HTTP {}",
+                    guard::shown(&url),
+                    answer.status.as_u16()
+                ),
+                hint: "try again later",
+            });
+        }
         let mut response = oauth2::HttpResponse::new(answer.body.to_vec());
         *response.status_mut() = answer.status;
         response
@@ -151,6 +188,15 @@ impl OauthHttp {
             })?;
         tracing::debug!(url = %shown, status = answer.status.as_u16(), "oauth");
         Ok(answer)
+    }
+}
+
+impl<'c> oauth2::AsyncHttpClient<'c> for OauthHttp {
+    type Error = Failure;
+    type Future = BoxFuture<'c, Result<oauth2::HttpResponse, Failure>>;
+
+    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
+        self.token(request).boxed()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Metadata documents and where they are: the protected resource (RFC 9728) and its authorization server (RFC 8414, OpenID
 //! Connect Discovery 1.0). Pure: what is fetched, and in which order, is decided in `discovery`.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use crate::net::guard;
@@ -20,7 +20,7 @@ pub struct ResourceMetadata {
 }
 
 /// What an authorization server says about itself (RFC 8414 §2). Members that MCP has no use for are left out.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerMetadata {
     /// Its identifier, kept as it was written.
     pub issuer: String,

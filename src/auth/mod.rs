@@ -1,6 +1,7 @@
 //! Credentials for the remote server. Each HTTP attempt asks for them anew; a refusal is told back, so that they can be
 //! renewed before the one repeat.
 
+pub mod account;
 pub mod browser;
 pub mod challenge;
 mod command;
@@ -10,11 +11,21 @@ pub mod http;
 pub mod leniency;
 pub mod loopback;
 pub mod metadata;
+mod oauth;
+pub mod options;
+mod refresh;
 pub mod registration;
+mod sign_in;
+mod turn;
+mod vault;
 
-use ::http::HeaderMap;
+use std::sync::Arc;
+
+use ::http::{HeaderMap, StatusCode};
 
 pub use command::HeaderCommand;
+pub use oauth::{Oauth, SignIn, Waiting};
+pub use sign_in::DOCUMENT_PORT;
 
 use crate::error::Failure;
 
@@ -25,6 +36,8 @@ pub enum Authorizer {
     None,
     /// A command prints them as headers (`--header-command`).
     Command(HeaderCommand),
+    /// The user signs in with OAuth.
+    Oauth(Arc<Oauth>),
 }
 
 /// Headers to send, and which set of credentials they are.
@@ -41,6 +54,8 @@ pub struct Credentials {
 pub enum Recovery {
     /// There are other credentials: try once more.
     Renewed,
+    /// The user has to sign in first ([`Oauth::sign_in`]).
+    SignIn,
     /// There is nothing else to try.
     Exhausted,
 }
@@ -54,17 +69,51 @@ impl Authorizer {
         match self {
             Self::None => Ok(Credentials::default()),
             Self::Command(command) => command.credentials().await,
+            Self::Oauth(oauth) => oauth.credentials().await,
         }
     }
 
-    /// Renews credentials that the server refused with 401.
+    /// The server took these credentials, whatever it made of the request.
+    pub fn accepted(&self, credentials: &Credentials) {
+        if let Self::Oauth(oauth) = self {
+            oauth.accepted(credentials.generation);
+        }
+    }
+
+    /// Renews credentials that the server refused with 401 or 403; `headers` are those of its answer.
     ///
     /// # Errors
-    /// [`Failure::Credentials`] when the renewal failed for a local reason.
-    pub async fn recover(&self, refused: &Credentials) -> Result<Recovery, Failure> {
+    /// Why the renewal failed.
+    pub async fn recover(
+        &self,
+        refused: &Credentials,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<Recovery, Failure> {
         match self {
-            Self::None => Ok(Recovery::Exhausted),
-            Self::Command(command) => command.recover(refused.generation).await,
+            Self::Command(command) if status == StatusCode::UNAUTHORIZED => {
+                command.recover(refused.generation).await
+            }
+            Self::None | Self::Command(_) => Ok(Recovery::Exhausted),
+            Self::Oauth(oauth) => oauth.recover(refused, status, headers).await,
+        }
+    }
+
+    /// How often a request's credentials may be recovered: those that another process has kept meanwhile, refreshed ones, and
+    /// then there is only a sign-in.
+    pub const fn renewals(&self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Command(_) => 1,
+            Self::Oauth(_) => 3,
+        }
+    }
+
+    /// The sign-in of the user, where there is one.
+    pub const fn oauth(&self) -> Option<&Arc<Oauth>> {
+        match self {
+            Self::Oauth(oauth) => Some(oauth),
+            Self::None | Self::Command(_) => None,
         }
     }
 }

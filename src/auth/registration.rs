@@ -8,6 +8,7 @@ use super::http::{Answer, OauthHttp};
 use super::metadata::ServerMetadata;
 use crate::error::Failure;
 use crate::secret::Secret;
+use crate::store::Client;
 
 /// How the client proves itself at the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,8 @@ impl AuthMethod {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    /// The method of that name, if it is one of these.
+    pub fn from_name(name: &str) -> Option<Self> {
         [Self::None, Self::Basic, Self::Post]
             .into_iter()
             .find(|method| method.name() == name)
@@ -58,28 +60,9 @@ impl AuthMethod {
     }
 }
 
-/// A client as an authorization server knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// The issuer that knows it; it means nothing to any other.
-    pub issuer: String,
-    /// Its id.
-    pub client_id: String,
-    /// Its secret, if it was given one.
-    pub secret: Option<Secret>,
-    /// When the secret ends, in seconds since 1970; `None` for never.
-    pub secret_expires_at: Option<u64>,
-    /// The redirect URI that was registered, to be sent as it stands.
-    pub redirect_uri: String,
-    /// How it proves itself.
-    pub method: AuthMethod,
-}
-
-impl Client {
-    /// Whether its secret has ended at `now`, in seconds since 1970: it has to register anew.
-    pub fn is_expired(&self, now: u64) -> bool {
-        self.secret_expires_at.is_some_and(|at| at <= now)
-    }
+/// Whether the secret of `client` has ended at `now`, in seconds since 1970: it has to register anew.
+pub fn is_expired(client: &Client, now: u64) -> bool {
+    client.secret_expires_at.is_some_and(|at| at <= now)
 }
 
 /// The answer to a registration (RFC 7591 §3.2.1).
@@ -174,15 +157,15 @@ fn accepted(
         .token_endpoint_auth_method
         .as_deref()
         .and_then(AuthMethod::from_name);
-    Ok(Client {
-        issuer: issuer.to_owned(),
-        client_id: registered.client_id,
-        method: AuthMethod::choose(method, secret.as_ref(), server),
-        secret,
-        // 0 stands for never.
-        secret_expires_at: registered.client_secret_expires_at.filter(|at| *at != 0),
-        redirect_uri: redirect_uri.to_owned(),
-    })
+    let mut client = Client::public(registered.client_id, issuer.to_owned());
+    client.auth_method = AuthMethod::choose(method, secret.as_ref(), server)
+        .name()
+        .to_owned();
+    client.client_secret = secret;
+    // 0 stands for never.
+    client.secret_expires_at = registered.client_secret_expires_at.filter(|at| *at != 0);
+    client.redirect_uri = Some(redirect_uri.to_owned());
+    Ok(client)
 }
 
 fn no_registration(issuer: &str) -> Failure {
@@ -224,7 +207,7 @@ fn refused(issuer: &str, answer: &Answer) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{AuthMethod, accepted, refused, request};
+    use super::{AuthMethod, accepted, is_expired, refused, request};
     use crate::auth::http::Answer;
     use crate::auth::metadata::ServerMetadata;
     use crate::error::Failure;
@@ -277,13 +260,13 @@ mod tests {
             "token_endpoint_auth_method": "client_secret_post", "redirect_uris": [REDIRECT],
         });
         let client = accepted(&answer(201, &body), "https://as", &server(None), REDIRECT).unwrap();
-        assert_eq!(client.method, AuthMethod::Post);
-        assert!(client.is_expired(100) && !client.is_expired(99));
+        assert_eq!(client.auth_method, AuthMethod::Post.name());
+        assert!(is_expired(&client, 100) && !is_expired(&client, 99));
         let body = json!({ "client_id": "c", "client_secret_expires_at": 0 });
         let client = accepted(&answer(201, &body), "https://as", &server(None), REDIRECT).unwrap();
         assert_eq!(
-            (client.method, client.secret_expires_at),
-            (AuthMethod::None, None)
+            (client.auth_method.as_str(), client.secret_expires_at),
+            (AuthMethod::None.name(), None)
         );
         let body = json!({ "client_id": "c", "redirect_uris": ["http://127.0.0.1:1/x"] });
         assert!(accepted(&answer(201, &body), "https://as", &server(None), REDIRECT).is_err());

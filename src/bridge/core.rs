@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Options;
+use super::deferred::Deferred;
 use super::filter::Filter;
 use super::inflight::{self, Entry, Inflight};
 use super::link::{self, Link, Remote};
+use super::sign_in::{AtEnd, OwnAsks, elicits_urls};
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Kind, Message, reply};
 use crate::queue::Sender;
@@ -17,9 +19,6 @@ use crate::transport::Outgoing;
 
 /// Server messages held back until the client has finished its handshake.
 const HELD: usize = 1024;
-
-/// The longest that a message to which there is no answer may take.
-const POST_LIMIT: Duration = Duration::from_secs(60);
 
 /// The longest that a request of the bridge's own may take.
 const OWN_LIMIT: Duration = Duration::from_secs(60);
@@ -31,6 +30,7 @@ pub(super) struct Core {
     pub link: Arc<Link>,
     pub inflight: Inflight,
     pub filter: Filter,
+    pub deferred: Deferred,
     out: Sender<Message>,
     client: Mutex<Client>,
 }
@@ -44,6 +44,12 @@ struct Client {
     asked: HashMap<Id, Box<str>>,
     /// Nobody can answer the server any more.
     gone: bool,
+    /// It shows addresses to the user when asked to.
+    elicits_urls: bool,
+    /// What the bridge has asked it.
+    own_asks: OwnAsks,
+    /// The address that it was asked to show last.
+    shown: Option<String>,
 }
 
 impl Core {
@@ -53,6 +59,7 @@ impl Core {
             link: Arc::new(Link::new(remote)),
             inflight: Inflight::default(),
             client: Mutex::default(),
+            deferred: Deferred::default(),
             options,
             out,
         }
@@ -163,8 +170,45 @@ impl Core {
     }
 
     /// The client has begun its handshake.
-    pub fn hold_back(&self) {
-        self.client().held.get_or_insert_default();
+    pub fn hold_back(&self, initialize: &Message) {
+        let mut client = self.client();
+        client.held.get_or_insert_default();
+        client.elicits_urls = elicits_urls(initialize);
+    }
+
+    /// Whether the client can be asked to show an address to the user now.
+    pub fn elicits_urls(&self) -> bool {
+        let client = self.client();
+        client.elicits_urls && client.held.is_none() && !client.gone
+    }
+
+    /// Whether this is the first time that the client is asked to show that address.
+    pub fn asks_first(&self, url: &str) -> bool {
+        let mut client = self.client();
+        let first = client.shown.as_deref() != Some(url);
+        client.shown = Some(url.to_owned());
+        first
+    }
+
+    /// Asks the client in the bridge's own name; `None` when it leaves without an answer.
+    pub async fn ask_client_ourselves(&self, request: Message) -> Option<Message> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.client().own_asks.insert(request.id()?.clone(), sender);
+        self.to_client(request).await;
+        receiver.await.ok()
+    }
+
+    /// Whether the input has ended.
+    pub fn client_is_gone(&self) -> bool {
+        self.client().gone
+    }
+
+    /// How long running requests may go on when the input has ended.
+    pub fn grace(&self) -> Duration {
+        match (self.options.at_end, self.oauth()) {
+            (AtEnd::Stay(longest), Some(_)) => self.options.grace.saturating_add(longest),
+            _ => self.options.grace,
+        }
     }
 
     /// The client is ready: it gets what was held back, before anything newer.
@@ -199,11 +243,22 @@ impl Core {
         };
         if answer.kind() == Kind::Result {
             match entry.message.method() {
-                "initialize" => self.link.opened(&entry.message, &answer),
-                "tools/list" => answer = self.filter.page(answer),
+                "initialize" => {
+                    self.link.opened(&entry.message, &answer);
+                    self.remember(answer.payload().unwrap_or_default());
+                }
+                "tools/list" => {
+                    self.deferred.note_tools(&answer);
+                    answer = self.filter.page(answer);
+                }
                 _ => self.link.replay.succeeded(&entry.message),
             }
         }
+        let _ = self.out.push(answer);
+    }
+
+    /// Writes an answer of our own to a request that was taken out of the table. There must be room.
+    pub fn complete_here(&self, answer: Message) {
         let _ = self.out.push(answer);
     }
 
@@ -224,6 +279,13 @@ impl Core {
 
     /// The client's answer to a server request, on its way back; one that nobody asked for is dropped.
     pub fn respond(self: &Arc<Self>, response: Message) {
+        let own = response
+            .id()
+            .and_then(|id| self.client().own_asks.remove(id));
+        if let Some(own) = own {
+            let _ = own.send(response);
+            return;
+        }
         let asked = response.id().and_then(|id| self.client().asked.remove(id));
         if asked.is_some() {
             self.post(response);
@@ -237,37 +299,11 @@ impl Core {
         let asked = {
             let mut client = self.client();
             client.gone = true;
+            client.own_asks.clear();
             std::mem::take(&mut client.asked)
         };
         for (id, method) in asked {
             self.post(decline(&id, &method));
-        }
-    }
-
-    /// Sends a message that has no answer, in a task of its own.
-    pub fn post(self: &Arc<Self>, message: Message) {
-        let busy = self.inflight.work.start();
-        let core = Arc::clone(self);
-        tokio::spawn(async move {
-            core.deliver(message).await;
-            drop(busy);
-        });
-    }
-
-    /// Sends a message that has no answer; a failure can only be noted.
-    pub async fn deliver(&self, message: Message) {
-        let method = message.method().to_owned();
-        let outgoing = Outgoing::new(message);
-        let sent =
-            tokio::time::timeout(POST_LIMIT, super::request::repeated(self, &outgoing)).await;
-        match sent {
-            Ok(Ok(_)) => {}
-            Ok(Err(failure)) => tracing::warn!("could not send {}: {failure}", named(&method)),
-            Err(_) => tracing::warn!(
-                "could not send {} within {} s",
-                named(&method),
-                POST_LIMIT.as_secs()
-            ),
         }
     }
 
@@ -307,14 +343,6 @@ fn decline(id: &Id, method: &str) -> Message {
         return reply::result(id, r#"{"action":"cancel"}"#);
     }
     reply::failure(id, &Failure::Closed)
-}
-
-fn named(method: &str) -> &str {
-    if method.is_empty() {
-        "an answer to the server"
-    } else {
-        method
-    }
 }
 
 /// The id that `notifications/cancelled` names.

@@ -227,7 +227,7 @@ impl Bridge {
         };
         let opens = message.method() == "initialize";
         if opens {
-            self.core.hold_back();
+            self.core.hold_back(&message);
             self.barrier = true;
         }
         // A client that goes on without `notifications/initialized` is ready too.
@@ -261,8 +261,7 @@ impl Bridge {
         self.barrier = true;
         let (core, step) = (Arc::clone(&self.core), Step(Arc::clone(&self.lifted)));
         self.tasks.spawn(async move {
-            core.deliver(message.clone()).await;
-            core.link.initialized(&message);
+            core.initialized(message).await;
             core.release().await;
             drop((busy, step));
         });

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 pub use choose::{Order, Remote};
 
 use super::replay::{Agreed, Replay};
+use crate::auth::Authorizer;
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Message};
 use crate::transport::{Outgoing, Reply, Scope, Transport};
@@ -84,6 +85,23 @@ impl Link {
     /// The transport in use, if one is.
     pub fn transport(&self) -> Option<Transport> {
         self.choice().transport()
+    }
+
+    /// Where credentials come from.
+    pub fn authorizer(&self) -> &Authorizer {
+        self.remote.exchange.authorizer()
+    }
+
+    /// The client's handshake was answered without the server: the next message makes it a real one.
+    pub fn defer(&self, initialize: &Message) {
+        self.replay.deferred(initialize);
+        self.broken(Failure::Closed);
+    }
+
+    /// Nothing can be sent as it is: the next message opens a new session.
+    pub fn broken(&self, failure: Failure) {
+        self.status
+            .send_modify(|status| status.phase = Phase::Broken(failure));
     }
 
     /// An id for a request of the bridge's own.

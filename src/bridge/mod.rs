@@ -2,13 +2,16 @@
 //! in between. Each request is a task of its own, so a slow one holds up nobody; each gets exactly one answer.
 
 mod core;
+mod deferred;
 pub mod filter;
 mod inflight;
 mod input;
 mod link;
 mod listen;
+mod post;
 mod replay;
 mod request;
+mod sign_in;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -21,6 +24,7 @@ use tokio::time::Instant;
 
 use self::core::Core;
 pub use self::link::{Order, Remote};
+pub use self::sign_in::{AtEnd, Begins};
 use crate::error::Failure;
 use crate::jsonrpc::{Message, reply};
 use crate::queue::{Receiver, Sender};
@@ -28,6 +32,9 @@ use crate::transport::stdio::Input;
 
 /// Notifications that may wait to be sent.
 const LANE: usize = 4096;
+
+/// The longest that a refresh in progress is waited for on leaving.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// How the bridge behaves.
 #[derive(Debug, Clone)]
@@ -44,6 +51,12 @@ pub struct Options {
     pub max_message_size: usize,
     /// Which tools the client may see and call.
     pub filter: filter::Options,
+    /// Who may begin a sign-in.
+    pub begins: Begins,
+    /// What becomes of a sign-in when the input ends.
+    pub at_end: AtEnd,
+    /// The server, as it is called in what people read and type.
+    pub server: String,
 }
 
 /// Why the bridge ended.
@@ -110,9 +123,13 @@ impl Bridge {
         for entry in self.core.inflight.take_all() {
             self.core.fail(&entry, &Failure::Closed);
         }
-        if let Some(transport) = self.core.link.transport() {
-            transport.close().await;
-        }
+        let leave = async {
+            if let Some(transport) = self.core.link.transport() {
+                transport.close().await;
+            }
+        };
+        let settle = tokio::time::timeout(SETTLE, self.core.settle());
+        let _ = tokio::join!(leave, settle);
         self.core.end_output();
         end
     }
@@ -141,8 +158,9 @@ impl Bridge {
                     Some(input) => self.take(input),
                     None => {
                         tracing::debug!("input ended: finishing what is running");
-                        deadline = Some(Instant::now() + core.options.grace);
+                        deadline = Some(Instant::now() + core.grace());
                         core.client_left();
+                        core.leave_sign_in();
                     }
                 },
             }

@@ -45,6 +45,8 @@ pub(super) struct Saved {
     pub initialize: Option<Message>,
     /// What came of it.
     pub agreed: Option<Agreed>,
+    /// The result of a handshake that the client has not seen.
+    pub result: Option<String>,
     /// The client's `notifications/initialized`.
     pub initialized: Option<Message>,
     /// The last `logging/setLevel`.
@@ -82,6 +84,36 @@ impl Replay {
             agreed: Some(agreed),
             ..Saved::default()
         };
+    }
+
+    /// Keeps a handshake that the server has yet to agree to.
+    pub fn deferred(&self, initialize: &Message) {
+        *self.lock() = Saved {
+            initialize: Some(initialize.clone()),
+            ..Saved::default()
+        };
+    }
+
+    /// Whether the client has had its handshake and the server has not.
+    pub fn is_deferred(&self) -> bool {
+        let saved = self.lock();
+        saved.initialize.is_some() && saved.agreed.is_none()
+    }
+
+    /// Keeps what the server has agreed to for the first time, and the whole result that says so.
+    pub fn agreed(&self, agreed: Agreed, result: Option<&str>) {
+        let mut saved = self.lock();
+        saved.agreed = Some(agreed);
+        saved.result = result.map(str::to_owned);
+    }
+
+    /// The server's capabilities.
+    pub fn capabilities(&self) -> serde_json::Value {
+        let saved = self.lock();
+        let agreed = saved.agreed.as_ref();
+        agreed.map_or(serde_json::Value::Null, |agreed| {
+            agreed.capabilities.clone()
+        })
     }
 
     /// Keeps the client's `notifications/initialized`.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::filter::Verdict;
 use super::link::{answers, other_id};
+use super::sign_in::{AtEnd, Waited};
 use crate::error::{Failure, Repeat};
 use crate::jsonrpc::{Id, Message, reply};
 use crate::net::retry::{Backoff, reads};
@@ -18,6 +19,9 @@ use crate::transport::{Events, Outgoing, Reply};
 /// Sends of one request at most, and the waiting between them.
 const MAX_SENDS: u32 = 3;
 const MAX_WAITING: Duration = Duration::from_secs(30);
+
+/// Sign-ins for the sake of one request: the first, and two that ask for more scope.
+const MAX_SIGN_INS: u32 = 3;
 
 /// The limit for `initialize` where none is given.
 const INITIALIZE_LIMIT: Duration = Duration::from_secs(60);
@@ -99,8 +103,14 @@ pub(super) struct Request {
 impl Request {
     /// Sees to it that the request is answered.
     pub async fn serve(self) {
+        if let Some(answer) = self.core.answered_here(&self).await {
+            return self.answer_here(answer).await;
+        }
         let limit = match (self.core.options.request_timeout, self.message.method()) {
-            (None, "initialize") => Some(INITIALIZE_LIMIT),
+            // At a terminal the user may take longer to sign in.
+            (None, "initialize") if self.core.options.at_end == AtEnd::Leave => {
+                Some(INITIALIZE_LIMIT)
+            }
             (limit, _) => limit,
         };
         let outcome = match limit {
@@ -109,6 +119,12 @@ impl Request {
                 .await
                 .unwrap_or_else(|_| Err(self.overdue(limit))),
         };
+        if let (Err(Failure::SignInNeeded(_)), "initialize") = (&outcome, self.message.method())
+            && self.core.can_defer()
+            && let Some(answer) = self.core.defer(&self.message).await
+        {
+            return self.answer_here(answer).await;
+        }
         self.core.room().await;
         let entry = self.core.inflight.take_own(&self.id, self.serial);
         match (outcome, entry) {
@@ -120,6 +136,14 @@ impl Request {
             }
             (Err(failure), Some(entry)) => self.core.fail(&entry, &failure),
             (Ok(None) | Err(_), _) => {}
+        }
+    }
+
+    /// Writes an answer that the server has not given.
+    async fn answer_here(&self, answer: Message) {
+        self.core.room().await;
+        if self.core.inflight.take_own(&self.id, self.serial).is_some() {
+            self.core.complete_here(answer);
         }
     }
 
@@ -149,11 +173,20 @@ impl Request {
             self.arrived,
             self.core.options.initialize_wait,
         );
+        let mut sign_ins = 0;
         loop {
             let failure = match self.attempt().await {
                 Ok(answered) => return Ok(answered),
                 Err(failure) => failure,
             };
+            if matches!(failure, Failure::SignInNeeded(_)) {
+                sign_ins += 1;
+                if sign_ins > MAX_SIGN_INS {
+                    return Err(failure);
+                }
+                self.sign_in(failure).await?;
+                continue;
+            }
             match tries.again(&failure, Instant::now(), fastrand::f64()) {
                 Some(wait) => {
                     tracing::debug!(
@@ -168,6 +201,20 @@ impl Request {
                 }
                 None => return Err(failure),
             }
+        }
+    }
+
+    /// Waits until the user has signed in. `refused` is what `initialize` fails with while it waits: it is answered here then.
+    async fn sign_in(&self, refused: Failure) -> Result<(), Failure> {
+        let opens = self.message.method() == "initialize";
+        let until = opens.then(|| self.arrived + self.core.options.initialize_wait);
+        match self.core.wait_for_sign_in(&self.message, until).await {
+            Waited::SignedIn => Ok(()),
+            // Its own words say more.
+            Waited::Failed(Failure::NoSignIn) => Err(refused.without_sign_in()),
+            Waited::Failed(failure) => Err(failure),
+            Waited::NotYet(_) if opens => Err(refused),
+            Waited::NotYet(address) => Err(self.core.sign_in_pending(address)),
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Bridge, End, Options, Order, Remote, filter};
+use super::{AtEnd, Begins, Bridge, End, Options, Order, Remote, filter};
 use crate::auth::Authorizer;
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Kind, Message, reply};
@@ -38,6 +38,9 @@ fn options() -> Options {
         ping_interval: None,
         max_message_size: 1 << 20,
         filter: filter::Options::default(),
+        begins: Begins::Eager,
+        at_end: AtEnd::Leave,
+        server: "https://server.example/mcp".to_owned(),
     }
 }
 

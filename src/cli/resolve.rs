@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command as Clap, CommandFactory, FromArgMatches};
 
-use super::args::{Bridge, Cli, Command};
+use super::args::{Cli, Command};
 use crate::config::{Known, Paths, Server, Setting, Takes, from_environment, from_file};
 use crate::error::Fatal;
 use crate::net::guard;
@@ -34,7 +34,7 @@ impl From<Fatal> for Unresolved {
 pub fn resolve(
     argv: &[OsString],
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<Bridge, Unresolved> {
+) -> Result<Command, Unresolved> {
     let command = Cli::command();
     let typed = command
         .clone()
@@ -79,18 +79,15 @@ pub fn resolve(
         .try_get_matches_from(all)
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(Unresolved::Said)?;
-    let mut bridge = match cli.command {
-        Some(Command::Run(bridge)) => bridge,
-        None => cli.bridge,
-    };
+    let mut command = cli.command.unwrap_or(Command::Run(cli.bridge));
     if let Some(url) = server.url {
-        bridge.server = Some(url);
+        command.bridge().server = Some(url);
     }
-    if bridge.server.is_none() {
+    if command.bridge().server.is_none() && command.needs_server() {
         let hint = "give the whole address, like mcp-tether https://example.com/mcp";
         return Err(Fatal::usage("no server given", hint).into());
     }
-    Ok(bridge)
+    Ok(command)
 }
 
 /// The option's name, unless it is switched off.

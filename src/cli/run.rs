@@ -1,28 +1,22 @@
 //! `mcp-tether URL`: the bridge between stdin, stdout and the remote server.
 
-use std::path::Path;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
-
 use super::args::{self, Bridge as Args};
+use super::connection::{self, Env, ReturnTrip};
 use super::handles;
 use super::signals::Signals;
-use crate::auth::{Authorizer, HeaderCommand};
+use crate::auth::{Oauth, SignIn};
 use crate::bridge::filter::{self, Access};
-use crate::bridge::{Bridge, End, Options, Order, Remote};
+use crate::bridge::{AtEnd, Begins, Bridge, End, Options, Remote};
 use crate::config::Paths;
 use crate::error::Fatal;
-use crate::net::client::{self, Client, Cookies, Family, Proxy, Verify};
-use crate::net::guard::{self, PlainHttp};
-use crate::net::headers;
+use crate::net::guard;
 use crate::queue;
-use crate::secret::Secret;
-use crate::store::verdicts::Verdicts;
 use crate::transport::stdio::{spawn_reader, spawn_writer};
-use crate::transport::{Exchange, Limits};
 use crate::ui::{self, Color, Format, LogOptions, Verbosity};
 
 /// Bytes that may wait on the way in, and on the way out.
@@ -38,33 +32,69 @@ const LAST_LINES: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// A mistake in the options, which no later attempt can mend.
-pub fn run(args: &Args, env: &impl Fn(&str) -> Option<String>) -> Result<ExitCode, Fatal> {
+pub fn run(args: &Args, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     let paths = Paths::find(env);
     log(args, paths.as_ref(), env)?;
     handles::raise();
-    let remote = remote(args, paths.as_ref(), env)?;
-    let options = options(args);
+    let remote = connection::remote(args, paths.as_ref(), env)?;
+    let options = options(args, &remote);
+    let tell = if args.output.silent {
+        None
+    } else {
+        Some(connection::return_trip(env))
+    };
+    on_runtime(bridge(options, remote, tell))?.map_err(|wrong| cannot_start(&wrong))
+}
+
+/// Runs `work` to its end on a runtime of this thread.
+///
+/// # Errors
+/// The system refuses what a runtime needs.
+pub fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fatal> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|wrong| {
-            Fatal::usage(
-                format!("cannot start: {wrong}"),
-                "free some memory or file handles",
-            )
-        })?;
-    let exit = runtime.block_on(bridge(options, remote));
+        .map_err(|wrong| cannot_start(&wrong))?;
+    let outcome = runtime.block_on(work);
     // A name look-up or a file read in a thread of its own must not delay the end.
     runtime.shutdown_background();
-    exit.map_err(|wrong| {
-        Fatal::usage(
-            format!("cannot start: {wrong}"),
-            "free some memory or file handles",
-        )
-    })
+    Ok(outcome)
 }
 
-async fn bridge(options: Options, remote: Remote) -> std::io::Result<ExitCode> {
+/// The system refuses what the program needs to run.
+pub fn cannot_start(wrong: &std::io::Error) -> Fatal {
+    Fatal::usage(
+        format!("cannot start: {wrong}"),
+        "free some memory or file handles",
+    )
+}
+
+/// Prints the address of each sign-in, for as long as it is polled.
+pub async fn tell_address(oauth: &Oauth, trip: ReturnTrip) {
+    let mut status = oauth.status();
+    let mut last = None;
+    loop {
+        if let SignIn::Started(url) = &*status.borrow_and_update()
+            && last.as_ref() != Some(url)
+        {
+            ui::sign_in(url.as_str(), trip.hint(url.as_str()).as_deref());
+            last = Some(url.clone());
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn bridge(
+    options: Options,
+    remote: Remote,
+    tell: Option<ReturnTrip>,
+) -> std::io::Result<ExitCode> {
+    if let (Some(trip), Some(oauth)) = (tell, remote.exchange.authorizer().oauth()) {
+        let oauth = Arc::clone(oauth);
+        tokio::spawn(async move { tell_address(&oauth, trip).await });
+    }
     let mut signals = Signals::new()?;
     let grace = options.grace;
     let (to_bridge, input) = queue::bounded(QUEUE);
@@ -95,11 +125,11 @@ async fn bridge(options: Options, remote: Remote) -> std::io::Result<ExitCode> {
     }
 }
 
-fn log(
-    args: &Args,
-    paths: Option<&Paths>,
-    env: &impl Fn(&str) -> Option<String>,
-) -> Result<(), Fatal> {
+/// Starts the log as the options say.
+///
+/// # Errors
+/// The log file cannot be written.
+pub fn log(args: &Args, paths: Option<&Paths>, env: &Env<'_>) -> Result<(), Fatal> {
     let output = &args.output;
     let color = match output.color {
         args::Color::Auto => Color::Auto,
@@ -131,7 +161,7 @@ fn log(
     })
 }
 
-fn options(args: &Args) -> Options {
+fn options(args: &Args, to: &Remote) -> Options {
     let remote = &args.remote;
     Options {
         initialize_wait: remote.initialize_wait.0,
@@ -151,102 +181,15 @@ fn options(args: &Args) -> Options {
                 Access::Full
             },
         },
-    }
-}
-
-fn remote(
-    args: &Args,
-    paths: Option<&Paths>,
-    env: &impl Fn(&str) -> Option<String>,
-) -> Result<Remote, Fatal> {
-    let plain = if args.network.allow_http {
-        PlainHttp::Anywhere
-    } else {
-        PlainHttp::Loopback
-    };
-    let url = guard::server_url(args.server.as_deref().unwrap_or_default(), plain)?;
-    if args.network.insecure {
-        tracing::warn!(
-            "--insecure: certificates are not checked, anybody on the way can read and change everything"
-        );
-    }
-    let network = &args.network;
-    let client = Client::new(client::Options {
-        url: url.clone(),
-        proxy: match (&network.proxy, network.no_proxy) {
-            (Some(proxy), _) => Proxy::Url(Secret::new(proxy.clone())),
-            (None, true) => Proxy::Direct,
-            (None, false) => Proxy::Environment,
+        begins: match args.authorization.sign_in {
+            args::SignIn::Eager => Begins::Eager,
+            args::SignIn::OnDemand => Begins::OnDemand,
         },
-        ca_file: network.ca_file.clone(),
-        client_cert: network.client_cert.clone(),
-        client_key: network.client_key.clone(),
-        verify: if network.insecure {
-            Verify::Nothing
+        at_end: if std::io::stderr().is_terminal() {
+            AtEnd::Stay(args.authorization.auth_timeout.0)
         } else {
-            Verify::Certificates
+            AtEnd::Leave
         },
-        family: match (network.ipv4, network.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        },
-        connect_timeout: network.connect_timeout.0,
-        cookies: if args.remote.disable_cookies {
-            Cookies::Off
-        } else {
-            Cookies::Memory
-        },
-        named_by: client::NamedBy::User,
-    })?;
-    let authorizer = match &args.remote.header_command {
-        Some(command) => Authorizer::Command(HeaderCommand::new(command.clone())),
-        None => Authorizer::None,
-    };
-    let limits = Limits {
-        headers: network.headers_timeout.limit(),
-        body: network.body_timeout.limit(),
-        message: args.remote.max_message_size,
-    };
-    let headers = user_headers(&args.remote, env)?;
-    Ok(Remote {
-        exchange: Arc::new(Exchange::new(client, url, headers, authorizer, limits)),
-        order: match args.remote.transport {
-            args::Transport::HttpFirst => Order::HttpFirst,
-            args::Transport::SseFirst => Order::SseFirst,
-            args::Transport::HttpOnly => Order::HttpOnly,
-            args::Transport::SseOnly => Order::SseOnly,
-        },
-        verdicts: paths.map(|paths| Verdicts::new(&paths.state)),
-        #[cfg(test)]
-        scripted: None,
-    })
-}
-
-/// The headers of files, then those of flags, which count more.
-fn user_headers(
-    remote: &args::Remote,
-    env: &impl Fn(&str) -> Option<String>,
-) -> Result<HeaderMap, Fatal> {
-    let mut all = HeaderMap::new();
-    for path in &remote.header_file {
-        all.extend(header_file(path, env)?);
+        server: guard::shown(to.exchange.url()),
     }
-    all.extend(headers::parse(
-        "--header",
-        remote.header.iter().map(String::as_str),
-        env,
-    )?);
-    Ok(all)
-}
-
-fn header_file(path: &Path, env: &impl Fn(&str) -> Option<String>) -> Result<HeaderMap, Fatal> {
-    let source = format!("--header-file {}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|wrong| {
-        Fatal::usage(
-            format!("cannot read {source}: {wrong}"),
-            "check the path and who may read it",
-        )
-    })?;
-    headers::parse(&source, text.lines(), env)
 }

@@ -52,6 +52,22 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A parameter, as `name=value`.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("not of the form name=value".to_owned()),
+    }
+}
+
+/// A path of a URL.
+pub fn path(text: &str) -> Result<String, String> {
+    let plain = text.starts_with('/') && !text.contains(['?', '#']);
+    plain
+        .then(|| text.to_owned())
+        .ok_or_else(|| "must begin with / and have neither ? nor #".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{bytes, positive_seconds};

@@ -26,6 +26,19 @@ impl Reach {
         }
     }
 
+    /// What the MCP server at `url` may name: anything, if it is itself on a private network.
+    pub async fn of_url(url: &Url) -> Self {
+        let host = url.host_str().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        // A name that only a proxy can resolve is none of the network here.
+        let found = tokio::net::lookup_host((host, 0)).await;
+        if found.is_ok_and(|mut all| all.any(|address| !is_public(address.ip()))) {
+            Self::Anywhere
+        } else {
+            Self::Public
+        }
+    }
+
     /// Whether an address given as such in the URL is out of reach. Names are checked when they are resolved.
     pub fn forbids(self, url: &Url) -> bool {
         let address = match url.host() {

@@ -1,8 +1,9 @@
 //! What each store has to do, as one test for all of them.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use super::{Client, Key, Record, Store, Tokens};
+use super::{Client, Folders, Key, Kind, Login, Place, Record, Store, Tokens, logins};
 use crate::secret::Secret;
 
 /// The key of one profile.
@@ -27,6 +28,13 @@ pub(super) fn record(profile: &str) -> Record {
     record
 }
 
+fn folders(home: &Path) -> Folders {
+    Folders {
+        credentials: home.join("data/credentials"),
+        state: home.join("state"),
+    }
+}
+
 /// Runs the contract; `store` has none of its keys before and after.
 pub(super) async fn check(store: &Store) {
     let (one, two) = (record("one"), record("zwei \u{1f511} \u{e4}\u{5b57}"));
@@ -38,16 +46,20 @@ pub(super) async fn check(store: &Store) {
     store.save(&two).await.unwrap();
     assert_eq!(store.load(&one.key).await.unwrap(), Some(one.clone()));
     assert_eq!(store.load(&two.key).await.unwrap(), Some(two.clone()));
-    let mut listed: Vec<Key> = Vec::new();
-    listed.extend(
-        store
-            .list()
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|login| login.key),
-    );
-    assert!(listed.contains(&one.key) && listed.contains(&two.key));
+    let mut named = two.clone();
+    named.servers.insert("https://example.com/mcp".to_owned());
+    for record in [&one, &two, &named, &two] {
+        store.save(record).await.unwrap();
+        assert_eq!(
+            store.load(&record.key).await.unwrap().as_ref(),
+            Some(record)
+        );
+        let listed = store.list().await.unwrap();
+        assert!(
+            listed.contains(&Login::new(record, store.place())),
+            "{listed:?}"
+        );
+    }
 
     let mut large = one.clone();
     large.generation += 1;
@@ -83,18 +95,50 @@ pub(super) async fn check(store: &Store) {
 
 #[tokio::test]
 async fn memory() {
-    check(&Store::Memory(super::memory::Memory::default())).await;
+    let home = tempfile::tempdir().unwrap();
+    let folders = folders(home.path());
+    for store in [
+        Store::open(Kind::Memory, &folders).await.unwrap(),
+        Store::at(Place::Memory, &folders),
+    ] {
+        assert_eq!(store.place(), Place::Memory);
+        check(&store).await;
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn file() {
     let home = tempfile::tempdir().unwrap();
-    let folders = super::Folders {
-        credentials: home.path().join("data/credentials"),
-        state: home.path().join("state"),
-    };
-    let store = Store::open(super::Kind::File, &folders).await.unwrap();
+    let folders = folders(home.path());
+    let store = Store::open(Kind::File, &folders).await.unwrap();
+    assert_eq!(store.place(), Place::File);
     check(&store).await;
     let index = std::fs::read_to_string(home.path().join("state/index.json")).unwrap();
     assert!(!index.contains("access-"), "{index}");
+}
+
+#[tokio::test]
+async fn what_one_process_keeps_another_finds_at_its_place() {
+    let home = tempfile::tempdir().unwrap();
+    let folders = folders(home.path());
+    let mut kept = record("default");
+    kept.servers.insert("https://example.com/mcp".to_owned());
+    kept.asked_scope = Some("read".to_owned());
+    let store = Store::open(Kind::File, &folders).await.unwrap();
+    store.save(&kept).await.unwrap();
+    let found = logins(&folders).await.unwrap();
+    assert_eq!(found, [Login::new(&kept, Place::File)]);
+    assert_eq!(found, store.list().await.unwrap());
+    let again = Store::at(found[0].place, &folders);
+    assert_eq!(again.load(&found[0].key).await.unwrap(), Some(kept));
+}
+
+#[test]
+fn a_store_at_a_place_is_opened_without_writing() {
+    let home = tempfile::tempdir().unwrap();
+    for place in [Place::Keyring, Place::File, Place::Memory] {
+        assert_eq!(Store::at(place, &folders(home.path())).place(), place);
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }

@@ -77,7 +77,8 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 /// How often a replacement is tried where another program may have the file open: virus scanners on Windows do.
 const TRIES: u32 = if cfg!(windows) { 5 } else { 1 };
 
-fn persist(mut temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+/// Gives `temporary` the name `path`, in place of the file that has it.
+pub(super) fn persist(mut temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     let mut tries = 1;
     loop {
         match temporary.persist(path) {

@@ -1,7 +1,7 @@
 //! The list of sign-ins, without secrets: a keyring cannot be asked for it without prompts, and files have names that say
 //! nothing. The records themselves count; the list is a help for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{replace, set_aside};
 use super::lock::{Lock, Outcome};
-use super::record::Key;
+use super::record::{Key, Record, Unreadable};
+use super::{Folders, StoreError};
 
 /// How long to wait for another process that changes the list.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -35,6 +36,26 @@ pub struct Login {
     pub key: Key,
     /// Where its record is.
     pub place: Place,
+    /// The MCP servers that it was made for, by name without secrets; those of its record.
+    #[serde(default)]
+    pub servers: BTreeSet<String>,
+}
+
+impl Login {
+    /// What the list says of a `record` that is at `place`.
+    pub(super) fn new(record: &Record, place: Place) -> Self {
+        Self {
+            key: record.key.clone(),
+            place,
+            servers: record.servers.clone(),
+        }
+    }
+}
+
+/// All sign-ins that are known, without their secrets. No store is opened, and nothing is written: this is one read of a
+/// small file, for each start. A list that is damaged is an error, which need not keep anyone from going on.
+pub async fn logins(folders: &Folders) -> Result<Vec<Login>, StoreError> {
+    Index::new(&folders.state).list()
 }
 
 /// The list as it stands in the file, by account name.
@@ -59,8 +80,8 @@ impl Index {
         }
     }
 
-    /// All sign-ins of the list.
-    pub(super) fn list(&self) -> io::Result<Vec<Login>> {
+    /// All sign-ins of the list; none when there is no file.
+    pub(super) fn list(&self) -> Result<Vec<Login>, StoreError> {
         Ok(self.read()?.logins.into_values().collect())
     }
 
@@ -82,33 +103,34 @@ impl Index {
             tracing::debug!("the list of sign-ins is changed without a lock: {held:?}");
         }
         let result = self.read_or_begin_anew().and_then(|mut list| {
-            if change(&mut list) {
-                replace(&self.path, &serde_json::to_vec(&list)?)
-            } else {
-                Ok(())
+            if !change(&mut list) {
+                return Ok(());
             }
+            // A list has nothing that JSON cannot say, so that writing it cannot fail.
+            let text = serde_json::to_vec(&list).unwrap_or_default();
+            replace(&self.path, &text).map_err(|wrong| self.failed(wrong))
         });
         if let Err(wrong) = result {
-            let path = self.path.display();
-            tracing::warn!("cannot keep the list of sign-ins in {path}: {wrong}");
+            tracing::warn!("cannot keep the list of sign-ins: {wrong}");
         }
     }
 
-    fn read(&self) -> io::Result<List> {
-        match fs::read(&self.path) {
-            Ok(text) => Ok(serde_json::from_slice(&text)?),
-            Err(wrong) if wrong.kind() == io::ErrorKind::NotFound => Ok(List::default()),
-            Err(wrong) => Err(wrong),
-        }
+    fn read(&self) -> Result<List, StoreError> {
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(wrong) if wrong.kind() == io::ErrorKind::NotFound => return Ok(List::default()),
+            Err(wrong) => return Err(self.failed(wrong)),
+        };
+        serde_json::from_slice(&text).map_err(|wrong| {
+            let why = Unreadable::Malformed(wrong.line(), wrong.column());
+            StoreError::Corrupt(self.path.display().to_string(), why)
+        })
     }
 
-    fn read_or_begin_anew(&self) -> io::Result<List> {
+    fn read_or_begin_anew(&self) -> Result<List, StoreError> {
         match self.read() {
-            Err(wrong)
-                if wrong.kind() == io::ErrorKind::InvalidData
-                    || wrong.kind() == io::ErrorKind::UnexpectedEof =>
-            {
-                let kept = set_aside(&self.path)?;
+            Err(StoreError::Corrupt(..)) => {
+                let kept = set_aside(&self.path).map_err(|wrong| self.failed(wrong))?;
                 tracing::warn!("the list of sign-ins was damaged and is now {kept:?}");
                 Ok(List::default())
             }
@@ -116,50 +138,10 @@ impl Index {
         }
     }
 
-    /// The file, for errors.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    fn failed(&self, wrong: io::Error) -> StoreError {
+        StoreError::File(self.path.clone(), wrong)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Index, Login, Place};
-    use crate::store::contract::key;
-
-    #[test]
-    fn eight_writers_lose_nothing() {
-        let home = tempfile::tempdir().unwrap();
-        let index = Index::new(home.path());
-        std::thread::scope(|scope| {
-            for n in 0..8 {
-                let index = index.clone();
-                scope.spawn(move || {
-                    index.add(&Login {
-                        key: key(&n.to_string()),
-                        place: Place::File,
-                    });
-                });
-            }
-        });
-        assert_eq!(index.list().unwrap().len(), 8);
-        index.remove(&key("3"));
-        assert_eq!(index.list().unwrap().len(), 7);
-    }
-
-    #[test]
-    fn a_damaged_list_is_told_and_begun_anew_without_losing_it() {
-        let home = tempfile::tempdir().unwrap();
-        let index = Index::new(home.path());
-        std::fs::write(index.path(), "{").unwrap();
-        assert!(index.list().is_err());
-        let login = Login {
-            key: key("default"),
-            place: Place::Keyring,
-        };
-        index.add(&login);
-        assert_eq!(index.list().unwrap(), [login]);
-        let kept = index.path().with_extension("unreadable-1");
-        assert_eq!(std::fs::read_to_string(kept).unwrap(), "{");
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! One process at a time: a lock for each key, on a file of its own. The system frees it when its process ends, however it
+//! One process at a time: a lock for each key or server, on a file of its own. The system frees it when its process ends, however it
 //! ends. The file stays: a lock on a file that someone else deletes locks nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::file::private_folder;
-use super::record::Key;
+use super::record::{Key, digest};
 
 /// The first pause between two tries; it doubles.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -43,11 +43,27 @@ impl Lock {
         Self::named(state, &key.account())
     }
 
+    /// The lock of a whole sign-in to `server`, its name without secrets, with one profile, in the folder `state`: of the
+    /// time when the key is not known yet. No key has a lock of this name.
+    pub fn of_server(state: &Path, server: &str, profile: &str) -> Self {
+        Self::named(state, &format!("sign-in-{}", digest(&[server, profile])))
+    }
+
     /// The lock called `name`, in the folder `state`.
     pub(super) fn named(state: &Path, name: &str) -> Self {
         Self {
             path: state.join(format!("{name}.lock")),
         }
+    }
+
+    /// Its file, which exists once somebody has tried to lock it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tries once, without waiting: [`Outcome::TimedOut`] when someone else holds it.
+    pub fn try_once(&self) -> Outcome {
+        self.wait_blocking(Duration::ZERO)
     }
 
     /// Waits for the lock, at most `limit`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::index::{Login, Place};
 use super::record::{Key, Record};
 
 /// The sign-ins of this process; clones share them.
@@ -24,8 +25,9 @@ impl Memory {
         self.records().remove(key);
     }
 
-    pub(super) fn keys(&self) -> Vec<Key> {
-        self.records().keys().cloned().collect()
+    pub(super) fn logins(&self) -> Vec<Login> {
+        let login = |record| Login::new(record, Place::Memory);
+        self.records().values().map(login).collect()
     }
 
     fn records(&self) -> MutexGuard<'_, BTreeMap<Key, Record>> {

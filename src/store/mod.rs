@@ -9,6 +9,7 @@ mod index;
 mod keyring;
 mod lock;
 mod memory;
+mod notice;
 mod platform;
 mod record;
 pub mod verdicts;
@@ -18,11 +19,12 @@ use std::time::Duration;
 
 pub use error::StoreError;
 pub use file::Files;
-pub use index::{Index, Login, Place};
+pub use index::{Index, Login, Place, logins};
 pub use keyring::Keyring;
 pub use lock::{Guard, Lock, Outcome};
 pub use memory::Memory;
-pub use record::{Client, Key, Record, Tokens, Unreadable};
+pub use notice::{Board, Notice};
+pub use record::{Client, Key, Record, Tokens, Unreadable, hex};
 
 /// How long files may take, those of slow networks included.
 const FILES: Duration = Duration::from_secs(30);
@@ -67,24 +69,39 @@ impl Store {
     /// Opens the store that the user wants. A keyring is written to once, to see whether it works; files are taken in its
     /// stead only with [`Kind::Auto`], and with a warning.
     pub async fn open(kind: Kind, folders: &Folders) -> Result<Self, StoreError> {
-        let index = Index::new(&folders.state);
-        let files = Files::new(&folders.credentials);
         let keyring = Keyring::new(SERVICE);
-        match kind {
-            Kind::Keyring => keyring
-                .probe()
-                .await
-                .map(|()| Self::Keyring(keyring, index)),
+        let place = match kind {
+            Kind::Keyring => keyring.probe().await.map(|()| Place::Keyring)?,
             Kind::Auto => match keyring.probe().await {
-                Ok(()) => Ok(Self::Keyring(keyring, index)),
+                Ok(()) => Place::Keyring,
                 Err(wrong) => {
                     let folder = folders.credentials.display();
                     tracing::warn!("sign-ins are kept in files in {folder}: {wrong}");
-                    Ok(Self::File(files, index))
+                    Place::File
                 }
             },
-            Kind::File => Ok(Self::File(files, index)),
-            Kind::Memory => Ok(Self::Memory(Memory::default())),
+            Kind::File => Place::File,
+            Kind::Memory => Place::Memory,
+        };
+        Ok(Self::at(place, folders))
+    }
+
+    /// The store at a place where a sign-in is known to be: nothing is written to see whether it works. Memory is empty.
+    pub fn at(place: Place, folders: &Folders) -> Self {
+        let index = || Index::new(&folders.state);
+        match place {
+            Place::Keyring => Self::Keyring(Keyring::new(SERVICE), index()),
+            Place::File => Self::File(Files::new(&folders.credentials), index()),
+            Place::Memory => Self::Memory(Memory::default()),
+        }
+    }
+
+    /// Where its records are.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Keyring(..) => Place::Keyring,
+            Self::File(..) => Place::File,
+            Self::Memory(_) => Place::Memory,
         }
     }
 
@@ -105,10 +122,7 @@ impl Store {
         match self {
             Self::Keyring(keyring, index) => {
                 keyring.save(record).await?;
-                let login = Login {
-                    key: record.key.clone(),
-                    place: Place::Keyring,
-                };
+                let login = Login::new(record, Place::Keyring);
                 let index = index.clone();
                 on_thread(FILES, move || {
                     index.add(&login);
@@ -120,10 +134,7 @@ impl Store {
                 let (files, index, record) = (files.clone(), index.clone(), record.clone());
                 on_thread(FILES, move || {
                     files.save(&record)?;
-                    index.add(&Login {
-                        key: record.key,
-                        place: Place::File,
-                    });
+                    index.add(&Login::new(&record, Place::File));
                     Ok(())
                 })
                 .await
@@ -166,22 +177,8 @@ impl Store {
     /// All sign-ins that are known, those of other places included, without their secrets.
     pub async fn list(&self) -> Result<Vec<Login>, StoreError> {
         match self {
-            Self::Keyring(_, index) | Self::File(_, index) => {
-                let index = index.clone();
-                let path = index.path().to_owned();
-                on_thread(FILES, move || {
-                    index.list().map_err(|wrong| StoreError::File(path, wrong))
-                })
-                .await
-            }
-            Self::Memory(memory) => Ok(memory
-                .keys()
-                .into_iter()
-                .map(|key| Login {
-                    key,
-                    place: Place::Memory,
-                })
-                .collect()),
+            Self::Keyring(_, index) | Self::File(_, index) => index.list(),
+            Self::Memory(memory) => Ok(memory.logins()),
         }
     }
 }

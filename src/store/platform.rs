@@ -1,7 +1,7 @@
-//! The keyring of each system: how it is reached, what its errors mean, whether it may be asking the user something.
+//! The keyring of the system: how it is reached, what its errors mean, whether it may be asking the user something. What
+//! differs is in a file for each system.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use keyring_core::api::CredentialStore;
 use keyring_core::{Entry, Error};
@@ -9,103 +9,24 @@ use keyring_core::{Entry, Error};
 use super::StoreError;
 
 #[cfg(target_os = "linux")]
-mod system {
-    use super::{Arc, CredentialStore, Error, StoreError};
-    use dbus_secret_service::{EncryptionType, Error as Service, SecretService};
-
-    pub(super) fn connect() -> Result<Arc<CredentialStore>, Error> {
-        Ok(dbus_secret_service_keyring_store::Store::new()?)
-    }
-
-    pub(super) fn prompting() -> bool {
-        let service = SecretService::connect(EncryptionType::Plain);
-        // Asked on a connection of its own: the one that waits for the user is busy.
-        service.is_ok_and(|service| {
-            let collection = service.get_default_collection();
-            collection.is_ok_and(|collection| collection.is_locked().unwrap_or(false))
-        })
-    }
-
-    pub(super) fn meaning(wrong: &(dyn std::error::Error + 'static)) -> StoreError {
-        match wrong.downcast_ref() {
-            Some(Service::Locked | Service::Prompt) => StoreError::Locked,
-            Some(Service::Dbus(said)) if said.name() == Some(NO_REPLY) => {
-                // The limit of the library itself.
-                StoreError::TimedOut(std::time::Duration::from_secs(2))
-            }
-            Some(Service::Dbus(said)) if said.name() == Some(DENIED) => {
-                StoreError::Denied(said.to_string())
-            }
-            // No bus, no service on it, or no collection to write to.
-            _ => StoreError::Absent(wrong.to_string()),
-        }
-    }
-
-    const NO_REPLY: &str = "org.freedesktop.DBus.Error.NoReply";
-    const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
-}
-
+mod linux;
 #[cfg(target_os = "macos")]
-mod system {
-    use super::{Arc, CredentialStore, Error, StoreError};
-
-    pub(super) fn connect() -> Result<Arc<CredentialStore>, Error> {
-        Ok(apple_native_keyring_store::keychain::Store::new()?)
-    }
-
-    /// The system cannot be asked; what takes long there is a prompt.
-    pub(super) fn prompting() -> bool {
-        true
-    }
-
-    pub(super) fn meaning(wrong: &(dyn std::error::Error + 'static)) -> StoreError {
-        StoreError::Denied(wrong.to_string())
-    }
-}
-
-#[cfg(windows)]
-mod system {
-    use super::{Arc, CredentialStore, Error, StoreError};
-
-    pub(super) fn connect() -> Result<Arc<CredentialStore>, Error> {
-        Ok(windows_native_keyring_store::Store::new()?)
-    }
-
-    pub(super) fn prompting() -> bool {
-        false
-    }
-
-    pub(super) fn meaning(wrong: &(dyn std::error::Error + 'static)) -> StoreError {
-        StoreError::Denied(wrong.to_string())
-    }
-}
-
+mod macos;
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
-mod system {
-    use super::{Arc, CredentialStore, Error, StoreError};
+mod other;
+#[cfg(windows)]
+mod windows;
 
-    pub(super) fn connect() -> Result<Arc<CredentialStore>, Error> {
-        Err(Error::NoDefaultStore)
-    }
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos as system;
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+use other as system;
+#[cfg(windows)]
+use windows as system;
 
-    pub(super) fn prompting() -> bool {
-        false
-    }
-
-    pub(super) fn meaning(wrong: &(dyn std::error::Error + 'static)) -> StoreError {
-        StoreError::Absent(wrong.to_string())
-    }
-}
-
-/// A connection to the keyring.
-pub(super) fn connect() -> Result<Arc<CredentialStore>, Error> {
-    system::connect()
-}
-
-/// Whether the keyring may be waiting for the user.
-pub(super) fn prompting() -> bool {
-    system::prompting()
-}
+pub(super) use system::{connect, prompting};
 
 /// The item `name` of `service`.
 pub(super) fn entry(store: &CredentialStore, service: &str, name: &str) -> Result<Entry, Error> {

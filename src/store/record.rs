@@ -1,6 +1,7 @@
 //! What is kept for one sign-in: its key and its record, as JSON text. Nothing here prints a secret, not even the texts of
 //! errors about a record that cannot be read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -28,18 +29,23 @@ pub struct Key {
 impl Key {
     /// The name of this key in keyrings and of its files: 64 hexadecimal digits, the same in each version and on each system.
     pub fn account(&self) -> String {
-        let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
-        for part in [&self.issuer, &self.client_id, &self.resource, &self.profile] {
-            // With its length in front, no part can pass for the end of the one before it.
-            hash.update(&(part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        hex(hash.finish().as_ref())
+        digest(&[&self.issuer, &self.client_id, &self.resource, &self.profile])
     }
 }
 
+/// 64 hexadecimal digits that stand for `parts`, the same in each version and on each system.
+pub(super) fn digest(parts: &[&str]) -> String {
+    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+    for part in parts {
+        // With its length in front, no part can pass for the end of the one before it.
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex(hash.finish().as_ref())
+}
+
 /// `bytes` in lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -64,6 +70,12 @@ pub struct Record {
     /// The last result of `initialize`, as the text that came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initialize_result: Option<String>,
+    /// The MCP servers that this sign-in was made for, by name without secrets.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub servers: BTreeSet<String>,
+    /// The scope that was last asked for, which a step-up adds to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_scope: Option<String>,
     #[serde(flatten)]
     unknown: Unknown,
 }
@@ -199,6 +211,8 @@ impl Record {
             client: None,
             server_metadata: None,
             initialize_result: None,
+            servers: BTreeSet::new(),
+            asked_scope: None,
             unknown: Unknown::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::LOCATION;
+use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Response;
 use url::Url;
@@ -79,23 +79,43 @@ impl Exchange {
         &self.url
     }
 
+    /// Where credentials come from.
+    pub const fn authorizer(&self) -> &Authorizer {
+        &self.authorizer
+    }
+
     /// The limits on answers.
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Sends `ask` and gives the response, whatever its status. Credentials that were refused are renewed once.
+    /// Sends `ask` and gives the response, whatever its status. Credentials that were refused are renewed, where that needs
+    /// nobody to sign in: by a refresh, or by what another process has kept meanwhile.
     pub(super) async fn send(&self, ask: &Ask) -> Result<Response, Failure> {
-        let credentials = self.authorizer.credentials().await?;
-        let response = self.attempt(ask, &credentials.headers).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(response);
-        }
-        match self.authorizer.recover(&credentials).await? {
-            Recovery::Exhausted => Ok(response),
-            Recovery::Renewed => {
-                let renewed = self.authorizer.credentials().await?;
-                self.attempt(ask, &renewed.headers).await
+        let mut renewals = 0;
+        loop {
+            let credentials = self.authorizer.credentials().await?;
+            let response = self.attempt(ask, &credentials.headers).await?;
+            let status = response.status();
+            if status != StatusCode::UNAUTHORIZED {
+                self.authorizer.accepted(&credentials);
+            }
+            let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            if !refused || renewals >= self.authorizer.renewals() {
+                return Ok(response);
+            }
+            let recovery = self
+                .authorizer
+                .recover(&credentials, status, response.headers())
+                .await?;
+            renewals += 1;
+            match recovery {
+                Recovery::Renewed => {}
+                Recovery::Exhausted => return Ok(response),
+                Recovery::SignIn => {
+                    let refusal = self.refusal(response).await;
+                    return Err(Failure::SignInNeeded(Box::new(refusal)));
+                }
             }
         }
     }
@@ -201,6 +221,7 @@ impl Exchange {
             excerpt,
             message,
             location,
+            authorization_given: self.headers.contains_key(AUTHORIZATION),
         }
     }
 

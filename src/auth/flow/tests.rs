@@ -9,11 +9,12 @@ use super::{Attempt, Extras, PkceCheck, Tokens};
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::http::OauthHttp;
 use crate::auth::loopback::{Response, parse_callback};
-use crate::auth::registration::{AuthMethod, Client};
+use crate::auth::registration::AuthMethod;
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::net::client::{Cookies, Family, NamedBy, Options, Proxy, Verify};
 use crate::secret::Secret;
+use crate::store::Client;
 
 fn discovered(more: &Value) -> Discovered {
     let mut document = json!({
@@ -36,14 +37,9 @@ fn discovered(more: &Value) -> Discovered {
 }
 
 fn client() -> Client {
-    Client {
-        issuer: "https://as".to_owned(),
-        client_id: "c".to_owned(),
-        secret: None,
-        secret_expires_at: None,
-        redirect_uri: "http://127.0.0.1:5000/oauth/callback".to_owned(),
-        method: AuthMethod::None,
-    }
+    let mut client = Client::public("c".to_owned(), "https://as".to_owned());
+    client.redirect_uri = Some("http://127.0.0.1:5000/oauth/callback".to_owned());
+    client
 }
 
 fn extras() -> Extras {
@@ -140,21 +136,13 @@ fn the_words_of_a_stranger_are_not_shown() {
             "error=access_denied&error_description=EVIL&iss={iss}"
         ))
     };
-    let stranger = attempt
-        .code(&refused("https://evil"))
-        .unwrap_err()
-        .to_string();
+    let told = |iss: &str| Failure::from(attempt.code(&refused(iss)).unwrap_err()).to_string();
+    let stranger = told("https://evil");
     assert!(
         !stranger.contains("EVIL") && !stranger.contains("refused"),
         "{stranger}"
     );
-    assert!(
-        attempt
-            .code(&refused("https://as"))
-            .unwrap_err()
-            .to_string()
-            .contains("refused")
-    );
+    assert!(told("https://as").contains("refused"));
     assert!(
         attempt
             .code(&parse_callback("code=x&error=y&iss=https://as"))
@@ -236,7 +224,7 @@ async fn exchange(
     let (attempt, _) = Attempt::begin(found, client, extras(), PkceCheck::Required).unwrap();
     let http = OauthHttp::new(client_options(token_endpoint), Reach::Anywhere);
     let code = attempt.code(&from(None)).unwrap();
-    let tokens = attempt.exchange(&http, &code).await;
+    let tokens = attempt.exchange(&http, &code).await.map_err(Failure::from);
     let (head, form) = sent.await.unwrap();
     assert_eq!(form.get("code_verifier"), Some(attempt.verifier.expose()));
     (tokens, head, form)
@@ -285,10 +273,11 @@ async fn a_code_is_exchanged_with_all_that_the_request_had() {
 
 #[tokio::test]
 async fn a_secret_goes_one_way_only() {
-    let secret = |method| Client {
-        secret: Some(Secret::new("s:1".to_owned())),
-        method,
-        ..client()
+    let secret = |method: AuthMethod| {
+        let mut client = client();
+        client.client_secret = Some(Secret::new("s:1".to_owned()));
+        client.auth_method = method.name().to_owned();
+        client
     };
     let answer = r#"{"access_token":"at"}"#;
     let (tokens, head, form) = exchange(secret(AuthMethod::Basic), answer).await;

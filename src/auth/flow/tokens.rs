@@ -55,16 +55,47 @@ pub struct Tokens {
     pub lifetime: Option<Duration>,
 }
 
+/// Why there is no token.
+#[derive(Debug, Clone)]
+pub enum NoToken {
+    /// The server refused: its error code (RFC 6749 §5.2), and all of it for people.
+    Refused(String, Failure),
+    /// It could not be asked, or its answer is of no use.
+    Failed(Failure),
+}
+
+impl NoToken {
+    /// The error code of a refusal.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused(code, _) => Some(code),
+            Self::Failed(_) => None,
+        }
+    }
+}
+
+impl From<Failure> for NoToken {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<NoToken> for Failure {
+    fn from(none: NoToken) -> Self {
+        match none {
+            NoToken::Refused(_, failure) | NoToken::Failed(failure) => failure,
+        }
+    }
+}
+
 /// Reads what `oauth2` made of an answer. `asked` is the scope that was asked for.
 pub(super) fn read(
     answer: Result<Answer, RequestTokenError<Failure, BasicErrorResponse>>,
     asked: Option<&str>,
-) -> Result<Tokens, Failure> {
+) -> Result<Tokens, NoToken> {
     let answer = answer.map_err(failure)?;
     if !matches!(answer.token_type(), BasicTokenType::Bearer) {
-        return Err(wrong(
-            "the token is of a kind that is not known here".to_owned(),
-        ));
+        return Err(wrong("the token is of a kind that is not known here".to_owned()).into());
     }
     let granted = answer.scopes().map(|scopes| {
         let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
@@ -81,27 +112,32 @@ pub(super) fn read(
     })
 }
 
-fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> Failure {
+fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> NoToken {
     match error {
-        RequestTokenError::Request(failure) => failure,
+        RequestTokenError::Request(failure) => failure.into(),
         RequestTokenError::ServerResponse(said) => {
+            let code = said.error().as_ref().to_owned();
             let words = said
                 .error_description()
                 .map(String::as_str)
                 .unwrap_or_default();
-            let words: String = format!("{} {words}", said.error().as_ref())
+            let words: String = format!("{code} {words}")
                 .chars()
                 .filter(|c| !c.is_control())
                 .take(200)
                 .collect();
-            wrong(format!(
-                "the authorization server gave no token: {}",
-                words.trim()
-            ))
+            let what = format!("the authorization server gave no token: {}", words.trim());
+            if matches!(code.as_str(), "temporarily_unavailable" | "server_error") {
+                return NoToken::Failed(Failure::Unreachable {
+                    what,
+                    hint: "try again later",
+                });
+            }
+            NoToken::Refused(code, wrong(what))
         }
         // What was in the answer may be a token: it is not shown.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-            wrong("the authorization server's answer is no token".to_owned())
+            wrong("the authorization server's answer is no token".to_owned()).into()
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Link, Phase, answer};
 use crate::bridge::replay::Agreed;
-use crate::error::Failure;
+use crate::error::{Failure, Kind as Trouble};
 use crate::jsonrpc::{Kind, Message};
 use crate::net::retry::Backoff;
 use crate::transport::{Outgoing, Transport};
@@ -63,9 +63,9 @@ impl Link {
             tracing::debug!("no new session: {failure}");
             if tries >= TRIES || !passes(&failure) {
                 break Phase::Broken(match failure {
-                    told @ (Failure::Session(_)
-                    | Failure::Unauthorized(_)
-                    | Failure::Forbidden(_)) => told,
+                    told if self.replay.is_deferred() => told,
+                    told if told.kind() == Trouble::Auth => told,
+                    told @ Failure::Session(_) => told,
                     other => Failure::Session(format!(
                         "the session was lost and could not be renewed: {other}"
                     )),
@@ -87,8 +87,13 @@ impl Link {
             return Ok(());
         };
         let answer = self.ask(&transport, Outgoing::opening(initialize)).await?;
+        let deferred = saved.agreed.is_none();
         let agreed = Agreed::read(&answer).ok_or_else(|| {
-            Failure::Session("the session was lost and the server refused a new one".to_owned())
+            Failure::Session(if deferred {
+                "the server refused the handshake after the sign-in".to_owned()
+            } else {
+                "the session was lost and the server refused a new one".to_owned()
+            })
         })?;
         if saved.agreed.is_some_and(|before| before != agreed) {
             // The server must not keep a session that nobody uses.
@@ -99,6 +104,7 @@ impl Link {
             ));
         }
         let generation = transport.begin(Some(&agreed.version));
+        let listening = saved.initialized.is_some();
         if let Some(initialized) = saved.initialized {
             let outgoing = Outgoing::new(initialized);
             let sent = tokio::time::timeout(STEP, transport.send(&outgoing)).await;
@@ -121,8 +127,13 @@ impl Link {
         if tokio::time::timeout(STEP, set_up).await.is_err() {
             tracing::warn!("the new session did not take all that the client had set up");
         }
-        self.status
-            .send_modify(|status| status.generation = generation);
+        if deferred {
+            self.replay.agreed(agreed, answer.payload());
+        }
+        self.status.send_modify(|status| {
+            status.generation = generation;
+            status.listening |= listening;
+        });
         Ok(())
     }
 

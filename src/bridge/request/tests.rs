@@ -12,6 +12,7 @@ fn status(status: u16, retry_after: Option<u64>) -> Failure {
         excerpt: None,
         message: None,
         location: None,
+        authorization_given: false,
     }))
 }
 

@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use super::{Unresolved, resolve};
-use crate::cli::args::{Bridge, Transport};
+use crate::cli::args::{Bridge, Command, Transport};
 
 fn with(args: &[&str], env: &[(&str, &str)], file: &str) -> Result<Bridge, Unresolved> {
     let home = tempfile::tempdir().unwrap();
@@ -11,14 +11,18 @@ fn with(args: &[&str], env: &[(&str, &str)], file: &str) -> Result<Bridge, Unres
         .map(OsString::from)
         .collect();
     let home = home.path().to_str().unwrap().to_owned();
-    resolve(&argv, &|name: &str| {
+    let command = resolve(&argv, &|name: &str| {
         if name == "MCP_TETHER_HOME" {
             return Some(home.clone());
         }
         env.iter()
             .find(|(known, _)| *known == name)
             .map(|(_, value)| (*value).to_owned())
-    })
+    })?;
+    let Command::Run(bridge) = command else {
+        panic!("another command: {command:?}");
+    };
+    Ok(bridge)
 }
 
 fn wrong(args: &[&str], env: &[(&str, &str)], file: &str) -> String {

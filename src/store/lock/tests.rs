@@ -1,4 +1,6 @@
 use super::{Lock, Outcome};
+use crate::store::Key;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -60,6 +62,60 @@ async fn a_second_task_waits_until_the_guard_is_dropped() {
     assert!(matches!(now, Outcome::TimedOut));
     let (second, ()) = tokio::join!(lock.wait(LONG), async { drop(guard) });
     assert!(matches!(second, Outcome::Held(_)));
+}
+
+#[test]
+fn one_try_does_not_wait() {
+    let home = tempfile::tempdir().unwrap();
+    let lock = Lock::of_server(home.path(), "https://example.com/mcp", "default");
+    let Outcome::Held(guard) = lock.try_once() else {
+        panic!("it is free");
+    };
+    assert!(lock.path().exists());
+    assert!(matches!(lock.try_once(), Outcome::TimedOut));
+    drop(guard);
+    assert!(matches!(lock.try_once(), Outcome::Held(_)));
+}
+
+#[test]
+fn one_try_meets_another_process() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = holder(home.path());
+    let lock = Lock::named(home.path(), "key");
+    assert!(matches!(lock.try_once(), Outcome::TimedOut));
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert!(matches!(lock.try_once(), Outcome::Held(_)));
+}
+
+#[test]
+fn no_two_servers_profiles_or_keys_share_a_lock() {
+    let state = Path::new("state");
+    let key = Key {
+        issuer: String::new(),
+        client_id: String::new(),
+        resource: "ab".to_owned(),
+        profile: "c".to_owned(),
+    };
+    let locks = [
+        Lock::of_server(state, "ab", "c"),
+        Lock::of_server(state, "a", "bc"),
+        Lock::of_server(state, "ab", "d"),
+        Lock::of_server(state, "abc", ""),
+        Lock::of_key(state, &key),
+        Lock::named(state, "index"),
+    ];
+    let names: BTreeSet<&Path> = locks.iter().map(Lock::path).collect();
+    assert_eq!(names.len(), locks.len());
+    assert_eq!(
+        locks[0].path(),
+        Lock::of_server(state, "ab", "c").path(),
+        "the same in each process"
+    );
+    for (at, lock) in locks.iter().enumerate() {
+        let name = lock.path().file_name().unwrap().to_str().unwrap();
+        assert_eq!(name.starts_with("sign-in-"), at < 4, "{name}");
+    }
 }
 
 #[test]

@@ -25,6 +25,8 @@ fn record() -> Record {
     record.client = Some(client);
     record.server_metadata = Some(serde_json::json!({"issuer": "https://as.example.com"}));
     record.initialize_result = Some(r#"{"protocolVersion":"2025-11-25"}"#.to_owned());
+    record.servers.insert("https://example.com/mcp".to_owned());
+    record.asked_scope = Some("read write".to_owned());
     record
 }
 
@@ -43,6 +45,18 @@ fn debug_shows_no_secret() {
     let shown = format!("{record:?}");
     assert!(!shown.contains("hunter"), "{shown}");
     assert!(shown.contains("https://as.example.com"), "{shown}");
+}
+
+#[test]
+fn a_record_without_servers_and_asked_scope_is_read_and_written_as_it_was() {
+    let mut value = serde_json::to_value(record()).unwrap();
+    let fields = value.as_object_mut().unwrap();
+    fields.remove("servers").unwrap();
+    fields.remove("asked_scope").unwrap();
+    let read = Record::from_text(&key(), value.to_string().as_bytes()).unwrap();
+    assert!(read.servers.is_empty() && read.asked_scope.is_none());
+    let again: serde_json::Value = serde_json::from_str(read.to_text().expose()).unwrap();
+    assert_eq!(again, value);
 }
 
 #[test]

@@ -1,0 +1,497 @@
+//! The sign-in of one server as its requests see it: which token to send, what to do when it is refused, and the one sign-in
+//! that all of them wait for. Reading, refreshing and signing in happen once for all who need them, in tasks that no caller
+//! can take along.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ::http::header::AUTHORIZATION;
+use ::http::{HeaderMap, HeaderValue, StatusCode};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::{OnceCell, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::browser::SafeUrl;
+use super::challenge::{self, Challenge};
+use super::http::OauthHttp;
+use super::options::Options;
+use super::vault::Vault;
+use super::{Credentials, Recovery, refresh, sign_in};
+use crate::error::Failure;
+use crate::net::addresses::Reach;
+use crate::secret::Secret;
+use crate::store::{Place, Record, StoreError};
+
+/// How long an authorization server that could not refresh is left alone.
+const REST: Duration = Duration::from_secs(5);
+
+/// How a sign-in stands.
+#[derive(Debug, Clone)]
+pub enum SignIn {
+    /// Nobody has begun one.
+    Idle,
+    /// It has begun; its address is not known yet.
+    Begun,
+    /// It waits for the user, at this address.
+    Started(SafeUrl),
+    /// The user is signed in.
+    Done,
+    /// It failed.
+    Failed(Failure),
+}
+
+impl SignIn {
+    /// Whether it goes on.
+    pub const fn is_running(&self) -> bool {
+        matches!(self, Self::Begun | Self::Started(_))
+    }
+}
+
+/// What a sign-in has to give.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Need {
+    /// Where the challenge says that the metadata is.
+    pub resource_metadata: Option<String>,
+    /// The scope that the challenge wants.
+    pub scope: Option<String>,
+    /// The scope of before, when the challenge wants more than that.
+    pub before: Option<String>,
+    /// The credentials that were refused; 0 stands for none.
+    pub refused: u64,
+}
+
+/// How credentials came about that the server has not accepted yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unproven {
+    Refreshed,
+    SignedIn,
+}
+
+type Renewal = Shared<BoxFuture<'static, Result<Recovery, Failure>>>;
+
+#[derive(Debug, Default)]
+struct State {
+    /// Counts the credentials of this process; 0 is none yet.
+    epoch: u64,
+    record: Option<Arc<Record>>,
+    unproven: Option<Unproven>,
+    renewal: Option<Renewal>,
+    /// A refresh failed for a passing reason: why, and until when none is tried.
+    rest: Option<(Instant, Failure)>,
+    need: Need,
+    task: Option<AbortHandle>,
+}
+
+impl State {
+    fn has_token(&self) -> bool {
+        self.record
+            .as_ref()
+            .is_some_and(|record| record.tokens.is_some())
+    }
+}
+
+/// The sign-in of one server.
+#[derive(Debug)]
+pub struct Oauth {
+    pub(super) options: Arc<Options>,
+    pub(super) vault: Vault,
+    http: OnceCell<OauthHttp>,
+    loaded: OnceCell<()>,
+    state: Mutex<State>,
+    pub(super) status: watch::Sender<SignIn>,
+    /// Requests for whose sake a browser may be opened.
+    pub(super) waiting: watch::Sender<usize>,
+    pub(super) pasted: watch::Sender<Option<Secret>>,
+}
+
+/// Somebody waits for the sign-in, until this is dropped.
+#[derive(Debug)]
+pub struct Waiting(watch::Sender<usize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+impl Oauth {
+    /// Nothing is read or opened before the first request.
+    pub fn new(options: Options) -> Self {
+        let options = Arc::new(options);
+        Self {
+            vault: Vault::new(Arc::clone(&options)),
+            options,
+            http: OnceCell::new(),
+            loaded: OnceCell::new(),
+            state: Mutex::default(),
+            status: watch::Sender::new(SignIn::Idle),
+            waiting: watch::Sender::new(0),
+            pasted: watch::Sender::new(None),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the user wants.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Requests to authorization servers. How far they may reach depends on where the MCP server is.
+    pub(super) async fn http(&self) -> &OauthHttp {
+        let made = async {
+            let reach = Reach::of_url(&self.options.server).await;
+            OauthHttp::new(self.options.network.clone(), reach)
+        };
+        self.http.get_or_init(|| made).await
+    }
+
+    /// The credentials to send now, refreshed where they are about to expire.
+    pub(super) async fn credentials(self: &Arc<Self>) -> Result<Credentials, Failure> {
+        self.loaded
+            .get_or_try_init(|| async { self.reload().await.map(|_| ()) })
+            .await?;
+        let due = {
+            let state = self.state();
+            let resting = state
+                .rest
+                .as_ref()
+                .is_some_and(|(until, _)| Instant::now() < *until);
+            let tokens = state
+                .record
+                .as_ref()
+                .and_then(|record| record.tokens.as_ref());
+            let due = tokens.is_some_and(|tokens| refresh::is_due(tokens, now())) && !resting;
+            due.then_some((
+                state.epoch,
+                tokens.is_some_and(|tokens| refresh::is_expired(tokens, now())),
+            ))
+        };
+        if let Some((epoch, expired)) = due {
+            match self.renew(epoch).await {
+                Err(failure) if expired => return Err(failure),
+                Err(failure) => tracing::debug!("the token is used to its end: {failure}"),
+                Ok(_) => {}
+            }
+        }
+        Ok(self.current())
+    }
+
+    fn current(&self) -> Credentials {
+        let state = self.state();
+        let mut headers = HeaderMap::new();
+        let tokens = state
+            .record
+            .as_ref()
+            .and_then(|record| record.tokens.as_ref());
+        if let Some(tokens) = tokens {
+            let bearer = format!("Bearer {}", tokens.access.expose());
+            if let Ok(mut value) = HeaderValue::from_str(&bearer) {
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+            }
+        }
+        Credentials {
+            headers,
+            generation: state.epoch,
+        }
+    }
+
+    /// The record in use.
+    pub fn record(&self) -> Option<Arc<Record>> {
+        self.state().record.clone()
+    }
+
+    /// Where the record is kept.
+    pub fn place(&self) -> Place {
+        self.vault.place()
+    }
+
+    /// The server took these credentials.
+    pub(super) fn accepted(&self, generation: u64) {
+        let mut state = self.state();
+        if state.epoch == generation {
+            state.unproven = None;
+        }
+    }
+
+    /// Takes `record` into use.
+    fn adopt(&self, record: Record, unproven: Option<Unproven>) {
+        let mut state = self.state();
+        state.epoch += 1;
+        state.record = Some(Arc::new(record));
+        state.unproven = unproven;
+        state.rest = None;
+    }
+
+    /// Reads the store again; whether there is a token that was not in use before.
+    async fn reload(&self) -> Result<bool, Failure> {
+        let found = self.vault.find().await.map_err(|wrong| told(&wrong))?;
+        let Some(found) = found else {
+            return Ok(false);
+        };
+        let current = self.record();
+        let newer = current
+            .as_ref()
+            .is_none_or(|record| record.key != found.key || record.generation < found.generation);
+        let access = |record: &Record| Some(record.tokens.as_ref()?.access.clone());
+        let token = access(&found);
+        let other = token.is_some() && token != current.and_then(|record| access(&record));
+        match (newer, other) {
+            (false, _) => {}
+            (true, true) => self.adopt(found, None),
+            // Something else about it changed.
+            (true, false) => self.state().record = Some(Arc::new(found)),
+        }
+        Ok(newer && other)
+    }
+
+    /// What can be done about a refusal of `refused`.
+    pub(super) async fn recover(
+        self: &Arc<Self>,
+        refused: &Credentials,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<Recovery, Failure> {
+        let challenges = challenge::challenges(headers);
+        let oauth = challenge::oauth(&challenges);
+        if status == StatusCode::FORBIDDEN {
+            return match oauth {
+                Some(wanted) if wanted.parameter("error") == Some("insufficient_scope") => {
+                    self.step_up(refused.generation, wanted).await
+                }
+                _ => Ok(Recovery::Exhausted),
+            };
+        }
+        if oauth.is_none() && !challenges.is_empty() {
+            // Something that no sign-in of ours gives, Basic for one.
+            return Ok(Recovery::Exhausted);
+        }
+        let unproven = {
+            let state = self.state();
+            if state.epoch != refused.generation && state.has_token() {
+                return Ok(Recovery::Renewed);
+            }
+            state.unproven
+        };
+        let outcome = match unproven {
+            Some(Unproven::SignedIn) => {
+                return Err(Failure::SignIn {
+                    what: "the server refuses the token that the sign-in has just given".to_owned(),
+                    hint: "tell the server's owner; if it names several accounts, sign in with another one"
+                        .to_owned(),
+                });
+            }
+            // Not the token: the server may have another authorization server now.
+            Some(Unproven::Refreshed) => Recovery::SignIn,
+            None => self.renew(refused.generation).await?,
+        };
+        if outcome == Recovery::SignIn {
+            self.note_need(oauth, None);
+        }
+        Ok(outcome)
+    }
+
+    /// The token does not reach far enough (2026-07-28 authorization §Step-Up Authorization Flow): more scope is asked for, unless
+    /// it was already.
+    async fn step_up(&self, refused: u64, wanted: &Challenge) -> Result<Recovery, Failure> {
+        if self.state().epoch != refused || self.reload().await? {
+            return Ok(Recovery::Renewed);
+        }
+        let asked = self.record().and_then(|record| {
+            let granted = record.tokens.as_ref()?.scope.clone();
+            record.asked_scope.clone().or(granted)
+        });
+        let asked = asked.unwrap_or_default();
+        let known: BTreeSet<&str> = asked.split_whitespace().collect();
+        let scope = wanted.parameter("scope").unwrap_or_default();
+        if scope.split_whitespace().all(|scope| known.contains(scope)) {
+            return Ok(Recovery::Exhausted);
+        }
+        self.note_need(Some(wanted), Some(asked));
+        Ok(Recovery::SignIn)
+    }
+
+    fn note_need(&self, challenge: Option<&Challenge>, before: Option<String>) {
+        let parameter = |name| {
+            let value = challenge.and_then(|challenge| challenge.parameter(name));
+            value.map(str::to_owned)
+        };
+        let mut state = self.state();
+        state.need = Need {
+            resource_metadata: parameter("resource_metadata"),
+            scope: parameter("scope"),
+            before,
+            refused: state.epoch,
+        };
+    }
+
+    /// Other credentials than those of `epoch`, once for all who ask.
+    async fn renew(self: &Arc<Self>, epoch: u64) -> Result<Recovery, Failure> {
+        let renewal = {
+            let mut state = self.state();
+            if state.epoch != epoch && state.has_token() {
+                return Ok(Recovery::Renewed);
+            }
+            match (&state.renewal, &state.rest) {
+                (Some(renewal), _) => renewal.clone(),
+                (None, Some((until, failure))) if Instant::now() < *until => {
+                    return Err(failure.clone());
+                }
+                (None, _) => {
+                    let renewal = self.begin_renewal();
+                    state.renewal = Some(renewal.clone());
+                    renewal
+                }
+            }
+        };
+        renewal.await
+    }
+
+    fn begin_renewal(self: &Arc<Self>) -> Renewal {
+        let oauth = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let outcome = oauth.renewal().await;
+            let mut state = oauth.state();
+            state.renewal = None;
+            if let Err(failure) = &outcome {
+                state.rest = Some((Instant::now() + REST, failure.clone()));
+            }
+            outcome
+        });
+        async move { task.await.unwrap_or(Err(Failure::Closed)) }
+            .boxed()
+            .shared()
+    }
+
+    async fn renewal(self: &Arc<Self>) -> Result<Recovery, Failure> {
+        let Some(record) = self.record() else {
+            return Ok(if self.reload().await? {
+                Recovery::Renewed
+            } else {
+                Recovery::SignIn
+            });
+        };
+        let _guard = self.vault.locked(&record.key).await?;
+        // Another process may have been faster.
+        if self.reload().await? {
+            return Ok(Recovery::Renewed);
+        }
+        let Some(record) = self.record() else {
+            return Ok(Recovery::SignIn);
+        };
+        match refresh::refresh(self.http().await, &self.options, &record).await? {
+            refresh::Outcome::Refreshed(record) => {
+                self.vault.save(&record).await;
+                self.adopt(*record, Some(Unproven::Refreshed));
+                Ok(Recovery::Renewed)
+            }
+            refresh::Outcome::Lost(record) => {
+                self.vault.save(&record).await;
+                self.adopt(*record, None);
+                Ok(Recovery::SignIn)
+            }
+            refresh::Outcome::Impossible => Ok(Recovery::SignIn),
+        }
+    }
+
+    /// Waits for a refresh in progress: the old tokens may be void already, and the new ones not kept yet.
+    pub async fn settle(&self) {
+        let renewal = self.state().renewal.clone();
+        if let Some(renewal) = renewal {
+            let _ = renewal.await;
+        }
+    }
+
+    /// Begins the sign-in that the last refusal asks for, unless it goes on or is done.
+    pub fn sign_in(self: &Arc<Self>) -> watch::Receiver<SignIn> {
+        let mut state = self.state();
+        let satisfied = state.has_token() && state.need.refused != state.epoch;
+        if satisfied {
+            self.status.send_replace(SignIn::Done);
+        } else if !self.status.borrow().is_running() {
+            self.status.send_replace(SignIn::Begun);
+            let (oauth, need) = (Arc::clone(self), state.need.clone());
+            let task = tokio::spawn(async move {
+                let status = match sign_in::run(&oauth, need).await {
+                    Ok(record) => {
+                        oauth.adopt(record, Some(Unproven::SignedIn));
+                        SignIn::Done
+                    }
+                    Err(failure) => {
+                        tracing::debug!("the sign-in failed: {failure}");
+                        SignIn::Failed(failure)
+                    }
+                };
+                oauth.status.send_replace(status);
+            });
+            state.task = Some(task.abort_handle());
+        }
+        self.status.subscribe()
+    }
+
+    /// How the sign-in stands.
+    pub fn status(&self) -> watch::Receiver<SignIn> {
+        self.status.subscribe()
+    }
+
+    /// For as long as the guard lives, a browser may be opened.
+    pub fn wait(&self) -> Waiting {
+        self.waiting.send_modify(|count| *count += 1);
+        Waiting(self.waiting.clone())
+    }
+
+    /// Gives the sign-in up, if one goes on.
+    pub fn abandon(&self, why: Failure) {
+        let task = self.state().task.take();
+        if let Some(task) = task.filter(|_| self.status.borrow().is_running()) {
+            task.abort();
+            self.status.send_replace(SignIn::Failed(why));
+        }
+    }
+
+    /// The address that the browser was sent back to, typed in by the user.
+    pub fn paste(&self, text: String) {
+        self.pasted.send_replace(Some(Secret::new(text)));
+    }
+
+    /// Keeps the server's answer to `initialize` with the sign-in, as the text of its result.
+    pub async fn remember(&self, initialize_result: &str) {
+        let Some(record) = self.record() else { return };
+        if record.initialize_result.as_deref() == Some(initialize_result) {
+            return;
+        }
+        let Ok(_guard) = self.vault.locked(&record.key).await else {
+            return;
+        };
+        if self.reload().await.is_err() {
+            return;
+        }
+        let Some(record) = self.record() else { return };
+        let mut record = Record::clone(&record);
+        record.initialize_result = Some(initialize_result.to_owned());
+        record.generation += 1;
+        self.vault.save(&record).await;
+        // The same tokens: nobody has to learn of it.
+        self.state().record = Some(Arc::new(record));
+    }
+}
+
+/// A store that cannot be read, as the client sees it.
+fn told(wrong: &StoreError) -> Failure {
+    Failure::SignIn {
+        what: format!("the stored sign-in cannot be read: {wrong}"),
+        hint: wrong.hint(),
+    }
+}
+
+/// Seconds since 1970. Expiry goes by the wall clock: the machine may sleep.
+pub(super) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}

@@ -1,0 +1,449 @@
+//! One whole sign-in: whose turn it is, whom to sign in with, who we are there, the browser, the code, the tokens. Each step
+//! is a module of its own; this is their order.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use url::Url;
+
+use super::browser::{self, SafeUrl};
+use super::discovery::{Discovered, Source, discover};
+use super::flow::{self, Attempt, Extras, Wishes};
+use super::loopback::{End, Listener, Port, Response, parse_callback};
+use super::oauth::{Need, Oauth, SignIn, now};
+use super::options::{Browser, Resource};
+use super::registration::{self, AuthMethod, is_expired};
+use super::turn::{Taken, Turn};
+use super::{http::OauthHttp, refresh};
+use crate::error::Failure;
+use crate::net::retry::Backoff;
+use crate::secret::Secret;
+use crate::store::{Client, Key, Record};
+
+/// Tries to reach an authorization server that does not answer.
+const TRIES: u32 = 5;
+
+/// Rounds of one sign-in: a client that the server forgot, a code that came too late and a scope that it refuses cost one each.
+const ROUNDS: u32 = 3;
+
+/// The port of the redirect addresses in our client metadata document.
+pub const DOCUMENT_PORT: u16 = 38741;
+
+/// Signs in, or waits for whoever does, and gives the record that is kept.
+pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
+    let begun = Instant::now();
+    let limit = oauth.options.timeout;
+    let late = || Failure::SignIn {
+        what: format!("nobody signed in within {} s", limit.as_secs_f64()),
+        hint: "call a tool of this server to try again, or raise --auth-timeout".to_owned(),
+    };
+    let turn = tokio::time::timeout(limit, take_turn(oauth))
+        .await
+        .unwrap_or_else(|_| Err(late()))?;
+    let turn = match turn {
+        Next::Ours(turn) => turn,
+        Next::Done(record) => return Ok(*record),
+    };
+    let procedure = Procedure {
+        oauth,
+        need,
+        turn,
+        opens: begun + oauth.options.browser_delay,
+    };
+    let outcome = tokio::time::timeout_at(begun + limit, procedure.sign_in())
+        .await
+        .unwrap_or_else(|_| Err(late()));
+    procedure.turn.ended(outcome.as_ref().err());
+    outcome
+}
+
+/// What to do once nobody else signs in.
+enum Next {
+    Ours(Turn),
+    Done(Box<Record>),
+}
+
+async fn take_turn(oauth: &Oauth) -> Result<Next, Failure> {
+    let Some((lock, board)) = oauth.vault.turn() else {
+        return Ok(Next::Ours(Turn::without_lock()));
+    };
+    let seen = |url: &str| {
+        if let Ok(url) = SafeUrl::new(url) {
+            oauth.status.send_if_modified(|status| {
+                let new = !matches!(status, SignIn::Started(known) if *known == url);
+                *status = SignIn::Started(url);
+                new
+            });
+        }
+    };
+    let turn = match Turn::take(&lock, board, seen).await {
+        Taken::Had(turn) => turn,
+        Taken::Failed(failure) => return Err(failure),
+    };
+    // Somebody may have signed in since the refusal, in another process.
+    let refused = oauth
+        .record()
+        .and_then(|record| Some(record.tokens.as_ref()?.access.clone()));
+    if let Ok(Some(record)) = oauth.vault.find().await
+        && let Some(tokens) = &record.tokens
+        && Some(&tokens.access) != refused.as_ref()
+        && !refresh::is_expired(tokens, now())
+    {
+        turn.ended(None);
+        return Ok(Next::Done(Box::new(record)));
+    }
+    Ok(Next::Ours(turn))
+}
+
+/// Why a round ended without tokens.
+enum Ended {
+    /// For good.
+    Stop(Failure),
+    /// The server does not know the client any more: another one must register.
+    Client(Failure),
+    /// The code was not taken.
+    Code(Failure),
+    /// The scope was refused.
+    Scope(Failure),
+    /// The user said no.
+    Denied(Failure),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Stop(failure)
+    }
+}
+
+struct Procedure<'a> {
+    oauth: &'a Oauth,
+    need: Need,
+    turn: Turn,
+    /// When a browser may be opened.
+    opens: Instant,
+}
+
+impl Procedure<'_> {
+    async fn sign_in(&self) -> Result<Record, Failure> {
+        let options = &self.oauth.options;
+        let http = self.oauth.http().await;
+        let discovered = self.discover(http).await?;
+        let resource = match &options.request.resource {
+            Resource::Given(resource) => resource.clone(),
+            Resource::Named | Resource::Omitted => discovered.resource.clone(),
+        };
+        let kept = self
+            .oauth
+            .vault
+            .find_for(&discovered.issuer, &resource)
+            .await;
+        if let Some(record) = &kept
+            && let Some(record) = self.shared(record).await
+        {
+            return Ok(record);
+        }
+        let mut client = kept.and_then(|record| record.client);
+        let mut scope = flow::scope(
+            &Wishes {
+                user: options.request.scope.as_deref(),
+                challenge: self.need.scope.as_deref(),
+                resource: discovered.scopes.as_deref(),
+                before: self.need.before.as_deref(),
+            },
+            &discovered.metadata,
+        );
+        let mut last = Failure::Closed;
+        for _ in 0..ROUNDS {
+            let asked = Asked {
+                discovered: &discovered,
+                resource: &resource,
+                scope: scope.clone(),
+            };
+            last = match self.round(http, &asked, client.clone()).await {
+                Ok(record) => return Ok(record),
+                Err(Ended::Stop(failure) | Ended::Denied(failure)) => return Err(failure),
+                Err(Ended::Client(failure)) => {
+                    client = None;
+                    failure
+                }
+                Err(Ended::Code(failure)) => failure,
+                // The server's own choice of scope is better than none at all.
+                Err(Ended::Scope(failure)) if scope.is_none() => return Err(failure),
+                Err(Ended::Scope(failure)) => {
+                    scope = None;
+                    failure
+                }
+            };
+            tracing::debug!("signing in once more: {last}");
+        }
+        Err(last)
+    }
+
+    /// A sign-in for the same resource that was made for another URL of the server.
+    async fn shared(&self, record: &Record) -> Option<Record> {
+        let vault = &self.oauth.vault;
+        let tokens = record.tokens.as_ref()?;
+        let used_before = record.servers.contains(vault.server());
+        if used_before || self.need.before.is_some() || refresh::is_expired(tokens, now()) {
+            return None;
+        }
+        let mut record = record.clone();
+        record.servers.insert(vault.server().to_owned());
+        record.generation += 1;
+        vault.save(&record).await;
+        Some(record)
+    }
+
+    /// Finds the authorization server; one that is not up gets a few seconds.
+    async fn discover(&self, http: &OauthHttp) -> Result<Discovered, Failure> {
+        let options = &self.oauth.options;
+        let issuers = self.oauth.vault.issuers().await;
+        let named = self.need.resource_metadata.as_deref();
+        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(2));
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match discover(http, &options.server, named, &issuers, options.checks).await {
+                Err(failure @ Failure::Unreachable { .. }) if tries < TRIES => {
+                    tracing::debug!("no metadata yet: {failure}");
+                    tokio::time::sleep(backoff.wait(fastrand::f64())).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// One authorization request and what follows from it.
+    async fn round(
+        &self,
+        http: &OauthHttp,
+        asked: &Asked<'_>,
+        kept: Option<Client>,
+    ) -> Result<Record, Ended> {
+        let options = &self.oauth.options;
+        let callback = &options.callback;
+        let port = self.port(asked.discovered, kept.as_ref());
+        let mut listener = Listener::bind(callback.host, port, &callback.path).await?;
+        let redirect_uri = listener.redirect_uri().to_owned();
+        let client = self.client(http, asked, kept, &redirect_uri).await?;
+        let extras = Extras {
+            resource: (options.request.resource != Resource::Omitted)
+                .then(|| asked.resource.to_owned()),
+            scope: asked.scope.clone(),
+            parameters: options.request.parameters.clone(),
+        };
+        let (attempt, url) = Attempt::begin(
+            asked.discovered.clone(),
+            client.clone(),
+            extras,
+            options.pkce,
+        )?;
+        let url = SafeUrl::new(url.as_str()).map_err(|wrong| Failure::Credentials {
+            what: wrong.to_string(),
+            hint: "tell the server's owner; the address is not opened",
+        })?;
+        self.turn.open(url.as_str());
+        self.oauth.status.send_replace(SignIn::Started(url.clone()));
+        let (response, tab) = tokio::select! {
+            callback = listener.callback(attempt.state()) => (callback.response().clone(), Some(callback)),
+            response = self.pasted(attempt.state()) => (response, None),
+            () = self.show(&url) => return Err(Failure::Closed.into()),
+        };
+        self.oauth.status.send_replace(SignIn::Begun);
+        match self.finish(http, asked, &attempt, &response, client).await {
+            Ok(record) => {
+                if let Some(tab) = tab {
+                    tab.succeed(callback.success.as_ref()).await;
+                }
+                Ok(record)
+            }
+            Err(ended) => {
+                if let Some(tab) = tab {
+                    let denied = matches!(ended, Ended::Denied(_));
+                    tab.fail(if denied { End::Refused } else { End::Failed })
+                        .await;
+                }
+                Err(ended)
+            }
+        }
+    }
+
+    /// From the answer of the authorization server to the kept record.
+    async fn finish(
+        &self,
+        http: &OauthHttp,
+        asked: &Asked<'_>,
+        attempt: &Attempt,
+        response: &Response,
+        client: Client,
+    ) -> Result<Record, Ended> {
+        let code = attempt.code(response).map_err(|none| match none.code() {
+            Some("invalid_scope") => Ended::Scope(none.into()),
+            Some("access_denied") => Ended::Denied(none.into()),
+            _ => Ended::Stop(none.into()),
+        })?;
+        let registers = self.oauth.options.client.registered.is_none();
+        let fresh = attempt
+            .exchange(http, &code)
+            .await
+            .map_err(|none| match none.code() {
+                Some("invalid_grant") => Ended::Code(none.into()),
+                Some("invalid_client" | "unauthorized_client") if registers => {
+                    Ended::Client(none.into())
+                }
+                _ => Ended::Stop(none.into()),
+            })?;
+        Ok(self.keep(asked, client, fresh).await?)
+    }
+
+    /// Keeps what the sign-in gave, before anything uses it.
+    async fn keep(
+        &self,
+        asked: &Asked<'_>,
+        client: Client,
+        fresh: flow::Tokens,
+    ) -> Result<Record, Failure> {
+        let vault = &self.oauth.vault;
+        let key = Key {
+            issuer: asked.discovered.issuer.clone(),
+            client_id: client.client_id.clone(),
+            resource: asked.resource.to_owned(),
+            profile: self.oauth.options.profile.clone(),
+        };
+        let _guard = vault.locked(&key).await?;
+        let kept = vault.load(&key).await.ok().flatten();
+        let mut record = kept.unwrap_or_else(|| Record::new(key.clone()));
+        record.generation += 1;
+        record.tokens = Some(refresh::stored(fresh, None));
+        record.client = Some(client);
+        record.server_metadata = serde_json::to_value(&asked.discovered.metadata).ok();
+        record.asked_scope.clone_from(&asked.scope);
+        record.servers.insert(vault.server().to_owned());
+        vault.save(&record).await;
+        vault.retire_others(&key).await;
+        Ok(record)
+    }
+
+    /// The port to listen on: the one that the user gave or that is registered already, else any.
+    fn port(&self, discovered: &Discovered, kept: Option<&Client>) -> Port {
+        let options = &self.oauth.options;
+        if let Some(port) = options.callback.port {
+            return Port::Exactly(port);
+        }
+        if self.uses_document(discovered).is_some() {
+            return Port::Exactly(DOCUMENT_PORT);
+        }
+        let registered = kept.and_then(|client| client.redirect_uri.as_deref());
+        let registered = registered.and_then(|uri| Url::parse(uri).ok()?.port());
+        registered.map_or(Port::Any, Port::Preferred)
+    }
+
+    /// The metadata document that is our id, where it is.
+    fn uses_document(&self, discovered: &Discovered) -> Option<&str> {
+        let identity = &self.oauth.options.client;
+        let document = identity.document.as_deref()?;
+        let supported = discovered.metadata.client_id_metadata_document_supported;
+        (supported && identity.registered.is_none()).then_some(document)
+    }
+
+    /// Who we are: a client that the user brought, a document, a former registration, or a new one.
+    async fn client(
+        &self,
+        http: &OauthHttp,
+        asked: &Asked<'_>,
+        kept: Option<Client>,
+        redirect_uri: &str,
+    ) -> Result<Client, Failure> {
+        let discovered = asked.discovered;
+        let identity = &self.oauth.options.client;
+        let own = |id: &str| {
+            let mut client = Client::public(id.to_owned(), discovered.issuer.clone());
+            client.redirect_uri = Some(redirect_uri.to_owned());
+            client
+        };
+        if let Some((id, secret)) = &identity.registered {
+            self.bound(id, &discovered.issuer).await?;
+            let mut client = own(id);
+            let method = AuthMethod::choose(None, secret.as_ref(), &discovered.metadata);
+            client.auth_method = method.name().to_owned();
+            client.client_secret.clone_from(secret);
+            return Ok(client);
+        }
+        if let Some(document) = self.uses_document(discovered) {
+            return Ok(own(document));
+        }
+        let usable = |client: &Client| {
+            client.redirect_uri.as_deref() == Some(redirect_uri) && !is_expired(client, now())
+        };
+        if let Some(client) = kept.filter(usable) {
+            return Ok(client);
+        }
+        let document =
+            registration::request(redirect_uri, asked.scope.as_deref(), &identity.metadata);
+        let registered = registration::register(
+            http,
+            &discovered.issuer,
+            &discovered.metadata,
+            &document,
+            redirect_uri,
+        )
+        .await;
+        match (registered, discovered.source) {
+            // Nothing of what a server without metadata may have is there.
+            (Err(Failure::Credentials { .. }), Source::Assumed) => Err(Failure::NoSignIn),
+            (registered, _) => registered,
+        }
+    }
+
+    /// A client that was registered by hand belongs to the issuer that it was first used with.
+    async fn bound(&self, client_id: &str, issuer: &str) -> Result<(), Failure> {
+        let record = self.oauth.vault.find().await.ok().flatten();
+        match record.filter(|record| record.key.client_id == client_id) {
+            Some(record) if record.key.issuer != issuer => Err(Failure::SignIn {
+                what: format!(
+                    "the server now names {issuer} for the sign-in, and the client {client_id} belongs to {}",
+                    record.key.issuer
+                ),
+                hint: "register a client there and give it with --client-id; or, if the client is known there too, type mcp-tether logout and the server's URL first"
+                    .to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the browser once somebody has waited long enough; never returns.
+    async fn show(&self, url: &SafeUrl) {
+        if let Browser::Open(command) = &self.oauth.options.browser {
+            let mut waiting = self.oauth.waiting.subscribe();
+            tokio::time::sleep_until(self.opens).await;
+            let wanted = waiting.wait_for(|count| *count > 0).await.is_ok();
+            if wanted && let Err(wrong) = browser::open(url, command.as_deref()).await {
+                tracing::warn!("{wrong}; open the address by hand");
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// The answer of the authorization server, typed in by the user.
+    async fn pasted(&self, state: &Secret) -> Response {
+        let mut pasted = self.oauth.pasted.subscribe();
+        while pasted.changed().await.is_ok() {
+            let text = pasted.borrow_and_update().clone();
+            let Some(text) = text else { continue };
+            let query = text.expose().trim();
+            let response = parse_callback(query.split_once('?').map_or(query, |(_, query)| query));
+            if response.has_state(state) {
+                return response;
+            }
+            tracing::warn!("that is not the address that this sign-in ends at");
+        }
+        std::future::pending().await
+    }
+}
+
+/// What is asked of the authorization server.
+struct Asked<'a> {
+    discovered: &'a Discovered,
+    resource: &'a str,
+    scope: Option<String>,
+}

@@ -1,0 +1,104 @@
+//! One sign-in at a time, however many copies run: whoever holds the lock signs in, the others show its address and take
+//! what comes of it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::error::Failure;
+use crate::store::{Board, Guard, Lock, Notice, Outcome};
+
+/// How often a waiting process looks whether it is its turn, and at the other's address.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The right to sign in. The lock goes with it, also when the process is killed.
+#[derive(Debug)]
+pub(super) struct Turn {
+    board: Option<Board>,
+    _guard: Option<Guard>,
+}
+
+/// How the turn was had.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// It is ours.
+    Had(Turn),
+    /// Somebody else had it, and failed.
+    Failed(Failure),
+}
+
+impl Turn {
+    /// A turn where there are no locks.
+    pub const fn without_lock() -> Self {
+        Self {
+            board: None,
+            _guard: None,
+        }
+    }
+
+    /// Waits for the turn. `seen` is told the address at which another process signs in.
+    pub async fn take(lock: &Lock, board: Board, mut seen: impl FnMut(&str)) -> Taken {
+        let begun = now();
+        let mut waited = false;
+        loop {
+            let guard = match lock.try_once() {
+                Outcome::TimedOut => {
+                    waited = true;
+                    if let Some(Notice::Open { url }) = board.read() {
+                        seen(&url);
+                    }
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+                Outcome::Held(guard) => Some(guard),
+                Outcome::Unsupported(wrong) => {
+                    tracing::debug!("signing in without a lock: {wrong}");
+                    None
+                }
+            };
+            if waited
+                && let Some(Notice::Failed { what, at }) = board.read()
+                && at >= begun
+            {
+                return Taken::Failed(Failure::SignIn {
+                    what,
+                    hint: "call a tool of this server to try again, or type mcp-tether login and its URL"
+                        .to_owned(),
+                });
+            }
+            board.clear();
+            return Taken::Had(Self {
+                board: Some(board),
+                _guard: guard,
+            });
+        }
+    }
+
+    /// Lets the others know the address.
+    pub fn open(&self, url: &str) {
+        self.post(&Notice::Open {
+            url: url.to_owned(),
+        });
+    }
+
+    /// Lets the others know how it ended.
+    pub fn ended(&self, failure: Option<&Failure>) {
+        match (failure, &self.board) {
+            (Some(failure), _) => self.post(&Notice::Failed {
+                what: failure.to_string(),
+                at: now(),
+            }),
+            (None, Some(board)) => board.clear(),
+            (None, None) => {}
+        }
+    }
+
+    fn post(&self, notice: &Notice) {
+        if let Some(board) = &self.board {
+            board.post(notice);
+        }
+    }
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}

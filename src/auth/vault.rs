@@ -1,0 +1,223 @@
+//! The sign-ins of one server and account in the store: found by the server's name, changed under the lock of their key.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::options::{Options, server_name};
+use crate::error::Failure;
+use crate::store::{
+    Board, Folders, Guard, Key, Kind, Lock, Login, Memory, Outcome, Place, Record, Store,
+    StoreError, logins,
+};
+
+/// The longest wait for another process that changes the same sign-in; a refresh takes less.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// Where the sign-ins of one server are kept.
+#[derive(Debug)]
+pub(super) struct Vault {
+    options: Arc<Options>,
+    server: String,
+    /// The store in use, once there is something to keep in it.
+    store: Mutex<Option<Store>>,
+}
+
+impl Vault {
+    pub fn new(options: Arc<Options>) -> Self {
+        let alone = options.folders.is_none() || options.store == Kind::Memory;
+        Self {
+            server: server_name(&options.server),
+            store: Mutex::new(alone.then(|| Store::Memory(Memory::default()))),
+            options,
+        }
+    }
+
+    /// The name of the server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    fn folders(&self) -> Option<&Folders> {
+        self.options.folders.as_ref()
+    }
+
+    fn opened(&self) -> Option<Store> {
+        self.store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_opened(&self, store: &Store) {
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(store.clone());
+    }
+
+    /// The store for a login of the list.
+    fn at(&self, place: Place) -> Option<Store> {
+        match self.opened() {
+            Some(store) if store.place() == place => Some(store),
+            _ => Some(Store::at(place, self.folders()?)),
+        }
+    }
+
+    /// The store for new sign-ins.
+    async fn open(&self) -> Result<Store, StoreError> {
+        if let Some(store) = self.opened() {
+            return Ok(store);
+        }
+        let Some(folders) = self.folders() else {
+            return Ok(Store::Memory(Memory::default()));
+        };
+        let store = Store::open(self.options.store, folders).await?;
+        self.set_opened(&store);
+        Ok(store)
+    }
+
+    /// The logins of this account, of any server.
+    async fn logins(&self) -> Vec<Login> {
+        let listed = match (self.opened(), self.folders()) {
+            (Some(store @ Store::Memory(_)), _) => store.list().await,
+            (_, Some(folders)) => logins(folders).await,
+            (_, None) => return Vec::new(),
+        };
+        let mut listed = listed.unwrap_or_else(|wrong| {
+            tracing::warn!("cannot read the list of sign-ins: {wrong}");
+            Vec::new()
+        });
+        let client = self.options.client.registered.as_ref();
+        listed.retain(|login| {
+            login.key.profile == self.options.profile
+                && client.is_none_or(|(id, _)| *id == login.key.client_id)
+                && match self.options.store {
+                    Kind::Auto => true,
+                    Kind::Keyring => login.place == Place::Keyring,
+                    Kind::File => login.place == Place::File,
+                    Kind::Memory => login.place == Place::Memory,
+                }
+        });
+        listed
+    }
+
+    /// The issuers with whom there is a login.
+    pub async fn issuers(&self) -> Vec<String> {
+        let logins = self.logins().await;
+        logins.into_iter().map(|login| login.key.issuer).collect()
+    }
+
+    /// The sign-in of this server.
+    pub async fn find(&self) -> Result<Option<Record>, StoreError> {
+        let mut logins = self.logins().await;
+        logins.retain(|login| login.servers.contains(&self.server));
+        match logins.first() {
+            Some(login) => self.read(login).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The sign-in for a resource of an issuer, whichever server it was made for.
+    pub async fn find_for(&self, issuer: &str, resource: &str) -> Option<Record> {
+        let mut logins = self.logins().await;
+        logins.retain(|login| login.key.issuer == issuer && login.key.resource == resource);
+        // An unreadable one is replaced.
+        self.read(logins.first()?).await.ok().flatten()
+    }
+
+    async fn read(&self, login: &Login) -> Result<Option<Record>, StoreError> {
+        let Some(store) = self.at(login.place) else {
+            return Ok(None);
+        };
+        match store.load(&login.key).await {
+            Ok(record) => {
+                self.set_opened(&store);
+                Ok(record)
+            }
+            Err(wrong @ StoreError::Corrupt(..)) => {
+                tracing::warn!("{wrong}");
+                Ok(None)
+            }
+            Err(wrong) => Err(wrong),
+        }
+    }
+
+    /// What is kept under a key.
+    pub async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        match self.opened() {
+            Some(store) => store.load(key).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps a record. One that cannot be kept still serves this process.
+    pub async fn save(&self, record: &Record) {
+        let kept = match self.open().await {
+            Ok(store) => store.save(record).await,
+            Err(wrong) => Err(wrong),
+        };
+        if let Err(wrong) = kept {
+            tracing::warn!(
+                "the sign-in cannot be kept and is lost when mcp-tether ends: {wrong}; hint: {}",
+                wrong.hint()
+            );
+        }
+    }
+
+    /// Takes this server off all other sign-ins of its account: a former client of the same issuer is forgotten, another
+    /// issuer's sign-in stays, since the server may go back to it.
+    pub async fn retire_others(&self, current: &Key) {
+        for login in self.logins().await {
+            if login.key == *current || !login.servers.contains(&self.server) {
+                continue;
+            }
+            let Some(store) = self.at(login.place) else {
+                continue;
+            };
+            let retired = match store.load(&login.key).await {
+                Ok(Some(mut record)) if login.key.issuer != current.issuer => {
+                    record.servers.remove(&self.server);
+                    store.save(&record).await
+                }
+                _ => store.delete(&login.key).await,
+            };
+            if let Err(wrong) = retired {
+                tracing::debug!("a former sign-in stays: {wrong}");
+            }
+        }
+    }
+
+    /// Where new and known sign-ins are kept, once one was.
+    pub fn place(&self) -> Place {
+        self.opened().map_or(Place::Memory, |store| store.place())
+    }
+
+    /// The lock of a key. Where there can be none, the work goes on without.
+    pub async fn locked(&self, key: &Key) -> Result<Option<Guard>, Failure> {
+        let Some(folders) = self.folders() else {
+            return Ok(None);
+        };
+        match Lock::of_key(&folders.state, key).wait(LOCK_WAIT).await {
+            Outcome::Held(guard) => Ok(Some(guard)),
+            Outcome::Unsupported(wrong) => {
+                tracing::debug!("the sign-in is changed without a lock: {wrong}");
+                Ok(None)
+            }
+            Outcome::TimedOut => Err(Failure::Timeout {
+                what: format!(
+                    "another mcp-tether has been busy with this sign-in for {} s",
+                    LOCK_WAIT.as_secs()
+                ),
+                option: "nothing; end the other process",
+            }),
+        }
+    }
+
+    /// The lock of whole sign-ins to this server, and what its holder tells the others.
+    pub fn turn(&self) -> Option<(Lock, Board)> {
+        let folders = self.folders()?;
+        if self.options.store == Kind::Memory {
+            return None;
+        }
+        let lock = Lock::of_server(&folders.state, &self.server, &self.options.profile);
+        let board = Board::of(&lock);
+        Some((lock, board))
+    }
+}

@@ -1,0 +1,269 @@
+//! What a request does that the server refuses for want of a sign-in: who begins one, who waits for it and how long, and
+//! what the client is told meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::core::Core;
+use crate::auth::{Oauth, SignIn};
+use crate::error::Failure;
+use crate::jsonrpc::{Id, Message, reply};
+
+/// The longest that a request waits for the user, once the client has had its handshake.
+const WAIT: Duration = Duration::from_secs(45);
+
+/// How often a waiting request shows progress.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// Who may begin a sign-in (`--sign-in`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Begins {
+    /// Any request that the server refuses for want of one.
+    #[default]
+    Eager,
+    /// Tool calls only.
+    OnDemand,
+}
+
+/// What becomes of standard input when it ends before the user has signed in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AtEnd {
+    /// The sign-in ends with it: a host has left.
+    #[default]
+    Leave,
+    /// It goes on for this long: a person at a terminal waits for the answers.
+    Stay(Duration),
+}
+
+/// How the wait for the user ended.
+#[derive(Debug)]
+pub(super) enum Waited {
+    /// The user is signed in.
+    SignedIn,
+    /// Not yet. The address to open, where it is known.
+    NotYet(Option<String>),
+    /// It failed, or may not be begun by this request.
+    Failed(Failure),
+}
+
+impl Core {
+    /// The sign-in of the user, where there is one.
+    pub fn oauth(&self) -> Option<&Arc<Oauth>> {
+        self.link.authorizer().oauth()
+    }
+
+    /// Waits until the user has signed in, for the sake of a request that the server refused.
+    pub async fn wait_for_sign_in(
+        self: &Arc<Self>,
+        request: &Message,
+        until: Option<Instant>,
+    ) -> Waited {
+        let Some(oauth) = self.oauth() else {
+            return Waited::NotYet(None);
+        };
+        let stays = self.options.at_end != AtEnd::Leave;
+        if self.client_is_gone() && !stays {
+            return Waited::Failed(self.left_too_early());
+        }
+        if let Some(outcome) = self.must_not_begin(oauth, request) {
+            return outcome;
+        }
+        let status = oauth.sign_in();
+        let elicits = self.elicits_urls();
+        // A client that shows the address itself needs no browser from us.
+        let _waiting = (!elicits).then(|| oauth.wait());
+        let until = until.unwrap_or_else(|| Instant::now() + WAIT);
+        let patient = self.client_is_gone() && stays;
+        let shown = self.show_progress(request, status.clone());
+        tokio::select! {
+            outcome = settled(status.clone()) => outcome,
+            () = tokio::time::sleep_until(until), if !patient => {
+                Waited::NotYet(address(&status.borrow()))
+            }
+            () = shown => Waited::NotYet(None),
+            () = self.elicit(status.clone()), if elicits => Waited::NotYet(None),
+        }
+    }
+
+    /// Why this request neither begins a sign-in nor waits for one.
+    fn must_not_begin(&self, oauth: &Oauth, request: &Message) -> Option<Waited> {
+        let calls_tool = request.method() == "tools/call";
+        if matches!(request.method(), "ping" | "server/discover") {
+            return Some(Waited::NotYet(None));
+        }
+        match &*oauth.status().borrow() {
+            SignIn::Begun | SignIn::Started(_) => None,
+            _ if calls_tool => None,
+            _ if self.options.begins == Begins::OnDemand => Some(Waited::NotYet(None)),
+            // Whoever said no is not asked again and again; a server that was down may be up.
+            SignIn::Failed(
+                failure
+                @ (Failure::SignIn { .. } | Failure::Credentials { .. } | Failure::NoSignIn),
+            ) => Some(Waited::Failed(failure.clone())),
+            SignIn::Idle | SignIn::Done | SignIn::Failed(_) => None,
+        }
+    }
+
+    /// What a request gets that cannot wait any longer.
+    pub fn sign_in_pending(&self, address: Option<String>) -> Failure {
+        let hint = format!("or type: mcp-tether login {}", self.options.server);
+        match address {
+            Some(url) => Failure::SignIn {
+                what: format!("sign-in needed: open {url} in a browser, then try again"),
+                hint,
+            },
+            None => Failure::SignIn {
+                what: "the server wants a sign-in first".to_owned(),
+                hint: format!("call a tool of this server, {hint}"),
+            },
+        }
+    }
+
+    /// Standard input has ended, and with it the sign-in.
+    pub fn left_too_early(&self) -> Failure {
+        Failure::SignIn {
+            what: "the server wants a sign-in, and stdin ended before the user could sign in"
+                .to_owned(),
+            hint: format!("sign in first: mcp-tether login {}", self.options.server),
+        }
+    }
+
+    /// Shows the client that a request waits for the user; never returns.
+    async fn show_progress(self: &Arc<Self>, request: &Message, status: watch::Receiver<SignIn>) {
+        #[derive(Deserialize)]
+        struct Params<'a> {
+            #[serde(borrow, rename = "_meta")]
+            meta: Meta<'a>,
+        }
+        #[derive(Deserialize)]
+        struct Meta<'a> {
+            #[serde(borrow, rename = "progressToken")]
+            token: &'a RawValue,
+        }
+        let token = request.read().map(|params: Params<'_>| params.meta.token);
+        let Some(token) = token else {
+            return std::future::pending().await;
+        };
+        for step in 1u64.. {
+            let told = match address(&status.borrow()) {
+                Some(url) => format!("waiting for the sign-in at {url}"),
+                None => "waiting for the sign-in".to_owned(),
+            };
+            let params = format!(
+                r#"{{"progressToken":{},"progress":{step},"message":{}}}"#,
+                token.get(),
+                json!(told)
+            );
+            // The first one waits for the address, which it is to bring.
+            if step > 1 || address(&status.borrow()).is_some() {
+                self.to_client(reply::notification("notifications/progress", &params))
+                    .await;
+            }
+            tokio::time::sleep(PROGRESS).await;
+        }
+    }
+
+    /// Asks the client to show the address to the user (2025-11-25 elicitation §URL Mode). Returns when there is nothing to wait
+    /// for any more: the user said no.
+    async fn elicit(self: &Arc<Self>, mut status: watch::Receiver<SignIn>) {
+        let started = status
+            .wait_for(|status| matches!(status, SignIn::Started(_)))
+            .await
+            .ok()
+            .and_then(|status| address(&status));
+        let Some(url) = started else {
+            return std::future::pending().await;
+        };
+        if !self.asks_first(&url) {
+            return std::future::pending().await;
+        }
+        let id = self.link.own_id();
+        let elicitation = json!(format!("{id}").trim_matches('"'));
+        let params = json!({
+            "mode": "url",
+            "elicitationId": elicitation,
+            "url": url,
+            "message": format!("Sign in to {} to use its tools.", self.options.server),
+        });
+        let answer = self
+            .ask_client_ourselves(reply::request(
+                &id,
+                "elicitation/create",
+                Some(&params.to_string()),
+            ))
+            .await;
+        if answer.is_some_and(|answer| declines(&answer)) {
+            if let Some(oauth) = self.oauth() {
+                oauth.abandon(Failure::SignIn {
+                    what: "the user declined to sign in".to_owned(),
+                    hint: format!(
+                        "call a tool to be asked again, or type mcp-tether login {}",
+                        self.options.server
+                    ),
+                });
+            }
+            return std::future::pending().await;
+        }
+        let _ = status.wait_for(|status| !status.is_running()).await;
+        let params = json!({ "elicitationId": elicitation }).to_string();
+        self.to_client(reply::notification(
+            "notifications/elicitation/complete",
+            &params,
+        ))
+        .await;
+        std::future::pending().await
+    }
+}
+
+/// Whether the user did not agree.
+fn declines(answer: &Message) -> bool {
+    #[derive(Deserialize)]
+    struct Elicited {
+        action: String,
+    }
+    let elicited: Option<Elicited> = answer.read();
+    elicited.is_some_and(|elicited| matches!(elicited.action.as_str(), "decline" | "cancel"))
+}
+
+/// Waits until the sign-in has ended.
+pub(super) async fn settled(mut status: watch::Receiver<SignIn>) -> Waited {
+    match status
+        .wait_for(|status| !status.is_running())
+        .await
+        .as_deref()
+    {
+        Ok(SignIn::Done) => Waited::SignedIn,
+        Ok(SignIn::Failed(failure)) => Waited::Failed(failure.clone()),
+        Ok(_) => Waited::NotYet(None),
+        Err(_) => Waited::Failed(Failure::Closed),
+    }
+}
+
+/// The address to open.
+pub(super) fn address(status: &SignIn) -> Option<String> {
+    match status {
+        SignIn::Started(url) => Some(url.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether the client's `initialize` says that it shows addresses (2025-11-25 elicitation §Capabilities).
+pub(super) fn elicits_urls(initialize: &Message) -> bool {
+    #[derive(Deserialize)]
+    struct Params {
+        #[serde(default)]
+        capabilities: serde_json::Value,
+    }
+    initialize
+        .read()
+        .is_some_and(|params: Params| params.capabilities.pointer("/elicitation/url").is_some())
+}
+
+/// The id of a message as a map key for what we ask the client ourselves.
+pub(super) type OwnAsks = std::collections::HashMap<Id, tokio::sync::oneshot::Sender<Message>>;

@@ -1,0 +1,187 @@
+//! From the options to what the user wants of sign-ins.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::args::{self, Bridge as Args};
+use super::connection::Env;
+use crate::auth::discovery::{Checks, IssuerCheck, ResourceCheck};
+use crate::auth::flow::PkceCheck;
+use crate::auth::options::{Browser, Callback, Identity, Options, Request, Resource};
+use crate::config::Paths;
+use crate::error::{Exit, Fatal};
+use crate::net::client;
+use crate::secret::Secret;
+use crate::store::{Folders, Kind};
+
+/// Hosts start several servers and leave most of them within this time.
+const BROWSER_DELAY: Duration = Duration::from_secs(1);
+
+/// What the user wants of sign-ins.
+///
+/// # Errors
+/// A mistake in the options.
+pub fn options(
+    args: &Args,
+    network: client::Options,
+    paths: Option<&Paths>,
+    env: &Env<'_>,
+) -> Result<Options, Fatal> {
+    let given = &args.authorization;
+    Ok(Options {
+        server: network.url.clone(),
+        network,
+        profile: given.profile.clone(),
+        store: store(given.store, paths)?,
+        folders: paths.map(folders),
+        client: identity(given)?,
+        request: Request {
+            resource: match (&given.resource, given.disable_resource_parameter) {
+                (Some(resource), _) => Resource::Given(resource.clone()),
+                (None, true) => Resource::Omitted,
+                (None, false) => Resource::Named,
+            },
+            scope: given.scope.clone(),
+            parameters: given.authorize_param.clone(),
+        },
+        checks: Checks {
+            resource: if given.strict_resource {
+                ResourceCheck::Identical
+            } else {
+                ResourceCheck::Covers
+            },
+            issuer: if given.allow_issuer_mismatch {
+                IssuerCheck::Ignored
+            } else {
+                IssuerCheck::Identical
+            },
+        },
+        pkce: if given.allow_missing_pkce_metadata {
+            PkceCheck::Ignored
+        } else {
+            PkceCheck::Required
+        },
+        callback: Callback {
+            host: given.host,
+            port: args.callback_port,
+            path: given.callback_path.clone(),
+            success: given.auth_success_url.clone(),
+        },
+        browser: if given.no_browser {
+            Browser::None
+        } else {
+            Browser::Open(env("BROWSER").filter(|command| !command.trim().is_empty()))
+        },
+        browser_delay: BROWSER_DELAY,
+        timeout: given.auth_timeout.0,
+    })
+}
+
+/// The folders of sign-ins.
+pub fn folders(paths: &Paths) -> Folders {
+    Folders {
+        credentials: paths.credentials.clone(),
+        state: paths.state.clone(),
+    }
+}
+
+/// The store. Without a home there is only this process.
+pub fn store(wanted: args::Store, paths: Option<&Paths>) -> Result<Kind, Fatal> {
+    Ok(match (wanted, paths) {
+        (args::Store::Memory, _) | (args::Store::Auto, None) => Kind::Memory,
+        (args::Store::Auto, Some(_)) => Kind::Auto,
+        (args::Store::Keyring, Some(_)) => Kind::Keyring,
+        (args::Store::File, Some(_)) => Kind::File,
+        (args::Store::Keyring | args::Store::File, None) => {
+            return Err(Fatal {
+                exit: Exit::Store,
+                message: "sign-ins cannot be kept: this user has no home folder".to_owned(),
+                hint: Some("set MCP_TETHER_HOME to a folder, or add --store memory".to_owned()),
+            });
+        }
+    })
+}
+
+fn identity(given: &args::Authorization) -> Result<Identity, Fatal> {
+    if let Some(url) = &given.client_metadata_url {
+        let usable = Url::parse(url)
+            .is_ok_and(|url| url.scheme() == "https" && !matches!(url.path(), "" | "/"));
+        if !usable {
+            return Err(Fatal::usage(
+                "--client-metadata-url is no https URL with a path",
+                "give the address at which the client metadata document can be fetched",
+            ));
+        }
+    }
+    let metadata = given.static_oauth_client_metadata.as_deref();
+    let metadata: Option<Map<String, Value>> = metadata
+        .map(|text| json(text, "--static-oauth-client-metadata"))
+        .transpose()?;
+    Ok(Identity {
+        registered: registered(given)?,
+        document: given.client_metadata_url.clone(),
+        metadata: metadata.unwrap_or_default(),
+    })
+}
+
+fn registered(given: &args::Authorization) -> Result<Option<(String, Option<Secret>)>, Fatal> {
+    #[derive(serde::Deserialize)]
+    struct Client {
+        client_id: String,
+        #[serde(default)]
+        client_secret: Option<String>,
+    }
+    if let Some(text) = &given.static_oauth_client_info {
+        let client: Client = json(text, "--static-oauth-client-info")?;
+        return Ok(Some((
+            client.client_id,
+            client.client_secret.map(Secret::new),
+        )));
+    }
+    match (&given.client_id, &given.client_secret_file) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Fatal::usage(
+            "--client-secret-file was given without --client-id",
+            "add the id of the client that the secret belongs to",
+        )),
+        (Some(id), None) => Ok(Some((id.clone(), None))),
+        (Some(id), Some(path)) => {
+            let secret = read(path, "--client-secret-file")?;
+            Ok(Some((
+                id.clone(),
+                Some(Secret::new(secret.trim().to_owned())),
+            )))
+        }
+    }
+}
+
+/// JSON that was given as it stands, or as `@` and a file. Errors repeat nothing of it: it may hold a secret.
+fn json<T: DeserializeOwned>(given: &str, option: &str) -> Result<T, Fatal> {
+    let text = match given.strip_prefix('@') {
+        Some(path) => read(Path::new(path), option)?,
+        None => given.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|wrong| {
+        Fatal::usage(
+            format!(
+                "{option} is not the JSON that it takes, see line {} column {}",
+                wrong.line(),
+                wrong.column()
+            ),
+            "give a JSON object, or @ and the path of a file that holds one",
+        )
+    })
+}
+
+fn read(path: &Path, option: &str) -> Result<String, Fatal> {
+    std::fs::read_to_string(path).map_err(|wrong| {
+        Fatal::usage(
+            format!("cannot read {option} {}: {wrong}", path.display()),
+            "check the path and who may read it",
+        )
+    })
+}
