@@ -138,7 +138,7 @@ mcp-tether status
 mcp-tether logout {url}
 
 Tokens last a minute here, then the bridge gets new ones by itself. This window tells what happens. Ctrl-C ends it, and the
-server forgets all: log out before, or the bridge asks you to sign in again next time.
+server forgets everybody: next time the bridge asks you to sign in again.
 "
     );
     let oauth = Oauth::new(&url, Consent::Asked);
