@@ -73,6 +73,15 @@ impl Vault {
         Ok(store)
     }
 
+    /// Whether new sign-ins can be kept.
+    pub async fn check(&self) -> Result<(), Failure> {
+        let opened = self.open().await;
+        opened.map(|_| ()).map_err(|wrong| Failure::Store {
+            what: format!("the sign-in cannot be kept: {wrong}"),
+            hint: wrong.hint(),
+        })
+    }
+
     /// The logins of this account, of any server.
     async fn logins(&self) -> Vec<Login> {
         let listed = match (self.opened(), self.folders()) {
