@@ -171,6 +171,13 @@ const steps = {
     assert.deepEqual(count, { browser: 1, 'grant authorization_code': 1 });
   },
 
+  'the command login signs in, and a bridge then has no need to': async () => {
+    await home.run(['logout', url]);
+    const login = async () => JSON.parse(await home.run(['login', url, '--json']));
+    assert.equal((await during(login)).browser, 1);
+    assert.equal((await during(() => withBridge(url, whoami))).browser, 0);
+  },
+
   'logging out everywhere leaves nothing': async () => {
     await home.run(['logout', '--all']);
     const text = await home.run(['status', '--json']);
