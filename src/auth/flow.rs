@@ -111,6 +111,11 @@ impl Attempt {
         Ok((attempt, url))
     }
 
+    /// Who signs in.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The `state` that the answer must carry.
     pub const fn state(&self) -> &Secret {
         &self.state
@@ -137,12 +142,15 @@ impl Attempt {
                     .as_ref()
                     .map(|words| format!(": {words}"))
                     .unwrap_or_default();
-                let what = if error == "access_denied" {
-                    "the sign-in was refused".to_owned()
+                let failure = if error == "access_denied" {
+                    Failure::Credentials {
+                        what: "the sign-in was refused".to_owned(),
+                        hint: "if that was not meant, sign in again and allow it",
+                    }
                 } else {
-                    format!("the sign-in failed, {error}{more}")
+                    refusal(format!("the sign-in failed, {error}{more}"))
                 };
-                Err(NoToken::Refused(error.clone(), refusal(what)))
+                Err(NoToken::Refused(error.clone(), failure))
             }
             Err(rejected) => Err(refusal(rejected.to_string()).into()),
         }

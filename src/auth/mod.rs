@@ -8,11 +8,13 @@ mod command;
 pub mod discovery;
 pub mod flow;
 pub mod http;
+mod identity;
 pub mod leniency;
 pub mod loopback;
 pub mod metadata;
 mod oauth;
 pub mod options;
+mod recovery;
 mod refresh;
 pub mod registration;
 mod sign_in;
@@ -24,8 +26,8 @@ use std::sync::Arc;
 use ::http::{HeaderMap, StatusCode};
 
 pub use command::HeaderCommand;
+pub use identity::DOCUMENT_PORT;
 pub use oauth::{Oauth, SignIn, Waiting};
-pub use sign_in::DOCUMENT_PORT;
 
 use crate::error::Failure;
 

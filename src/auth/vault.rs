@@ -73,6 +73,15 @@ impl Vault {
         Ok(store)
     }
 
+    /// Whether new sign-ins can be kept.
+    pub async fn check(&self) -> Result<(), Failure> {
+        let opened = self.open().await;
+        opened.map(|_| ()).map_err(|wrong| Failure::Store {
+            what: format!("the sign-in cannot be kept: {wrong}"),
+            hint: wrong.hint(),
+        })
+    }
+
     /// The logins of this account, of any server.
     async fn logins(&self) -> Vec<Login> {
         let listed = match (self.opened(), self.folders()) {
@@ -114,12 +123,18 @@ impl Vault {
         }
     }
 
-    /// The sign-in for a resource of an issuer, whichever server it was made for.
+    /// The sign-in for a resource of an issuer, whichever server it was made for; one without tokens may still have a client.
     pub async fn find_for(&self, issuer: &str, resource: &str) -> Option<Record> {
         let mut logins = self.logins().await;
         logins.retain(|login| login.key.issuer == issuer && login.key.resource == resource);
-        // An unreadable one is replaced.
-        self.read(logins.first()?).await.ok().flatten()
+        let mut found = Vec::new();
+        for login in &logins {
+            // An unreadable one is replaced.
+            found.extend(self.read(login).await.ok().flatten());
+        }
+        found
+            .into_iter()
+            .max_by_key(|record| (record.tokens.is_some(), record.client.is_some()))
     }
 
     async fn read(&self, login: &Login) -> Result<Option<Record>, StoreError> {
@@ -158,6 +173,15 @@ impl Vault {
                 "the sign-in cannot be kept and is lost when mcp-tether ends: {wrong}; hint: {}",
                 wrong.hint()
             );
+        }
+    }
+
+    /// Forgets what is kept under a key.
+    pub async fn forget(&self, key: &Key) {
+        if let Some(store) = self.opened()
+            && let Err(wrong) = store.delete(key).await
+        {
+            tracing::debug!("a former sign-in stays: {wrong}");
         }
     }
 
@@ -200,12 +224,12 @@ impl Vault {
                 tracing::debug!("the sign-in is changed without a lock: {wrong}");
                 Ok(None)
             }
-            Outcome::TimedOut => Err(Failure::Timeout {
+            Outcome::TimedOut => Err(Failure::Store {
                 what: format!(
                     "another mcp-tether has been busy with this sign-in for {} s",
                     LOCK_WAIT.as_secs()
                 ),
-                option: "nothing; end the other process",
+                hint: "end the other process, then try again".to_owned(),
             }),
         }
     }
