@@ -226,6 +226,12 @@ impl Oauth {
     pub(super) async fn reload(&self) -> Result<bool, Failure> {
         let found = self.vault.find().await.map_err(|wrong| told(&wrong))?;
         let Some(found) = found else {
+            // Somebody has logged out.
+            if self.record().is_some() && !self.vault.is_unkept() {
+                let mut state = self.state();
+                state.record = None;
+                state.epoch += 1;
+            }
             return Ok(false);
         };
         let current = self.record();

@@ -1,5 +1,6 @@
 //! The sign-ins of one server and account in the store: found by the server's name, changed under the lock of their key.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) struct Vault {
     server: String,
     /// The store in use, once there is something to keep in it.
     store: Mutex<Option<Store>>,
+    /// What was to be kept last could not be.
+    unkept: AtomicBool,
 }
 
 impl Vault {
@@ -27,9 +30,15 @@ impl Vault {
         let alone = options.folders.is_none() || options.store == Kind::Memory;
         Self {
             server: server_name(&options.server),
+            unkept: AtomicBool::new(false),
             store: Mutex::new(alone.then(|| Store::Memory(Memory::default()))),
             options,
         }
+    }
+
+    /// Whether this process alone knows what it saved last.
+    pub fn is_unkept(&self) -> bool {
+        self.unkept.load(Ordering::Relaxed)
     }
 
     /// The name of the server.
@@ -150,6 +159,11 @@ impl Vault {
                 tracing::warn!("{wrong}");
                 Ok(None)
             }
+            // As over SSH, where the keyring of the desktop is not to be had: this session gets a sign-in of its own.
+            Err(wrong @ StoreError::Absent(_)) if self.options.store == Kind::Auto => {
+                tracing::warn!("the stored sign-in is out of reach: {wrong}");
+                Ok(None)
+            }
             Err(wrong) => Err(wrong),
         }
     }
@@ -168,6 +182,7 @@ impl Vault {
             Ok(store) => store.save(record).await,
             Err(wrong) => Err(wrong),
         };
+        self.unkept.store(kept.is_err(), Ordering::Relaxed);
         if let Err(wrong) = kept {
             tracing::warn!(
                 "the sign-in cannot be kept and is lost when mcp-tether ends: {wrong}; hint: {}",
@@ -196,7 +211,9 @@ impl Vault {
                 continue;
             };
             let retired = match store.load(&login.key).await {
-                Ok(Some(mut record)) if login.key.issuer != current.issuer => {
+                Ok(Some(mut record))
+                    if login.key.issuer != current.issuer || record.servers.len() > 1 =>
+                {
                     record.servers.remove(&self.server);
                     store.save(&record).await
                 }
