@@ -1,6 +1,6 @@
 //! `login`: signs in now, and says who is signed in, for what and for how long.
 
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -98,6 +98,11 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
                 hint: "check that the URL is that of an MCP server, and try again later",
             });
         }
+    }
+    if std::io::stdin().is_terminal() {
+        ui::note(
+            "if the browser cannot come back to this machine, paste the address that it ends at",
+        );
     }
     let mut status = oauth.sign_in();
     let _waiting = oauth.wait();
