@@ -86,7 +86,9 @@ enum Ended {
 async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> {
     match tokio::time::timeout(ASK, knock(remote)).await {
         Ok(Err(Failure::SignInNeeded(_))) => {}
-        Ok(Err(failure)) => return Err(failure),
+        // It may be the refresh of a former sign-in that failed: a new one does not need it.
+        Ok(Err(failure)) if oauth.record().is_none() => return Err(failure),
+        Ok(Err(failure)) => tracing::debug!("signing in anew: {failure}"),
         Ok(Ok(())) if oauth.record().is_some_and(|record| record.tokens.is_some()) => {
             return Ok(Ended::Already);
         }
