@@ -1,10 +1,14 @@
 //! What can go wrong on the way to the remote server, and all that follows from it: the JSON-RPC error for the client, the
 //! exit code, whether the request may be repeated.
 
+mod fatal;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub use fatal::{Exit, Fatal};
 
 use crate::jsonrpc::Message;
 
@@ -120,6 +124,13 @@ pub enum Failure {
     },
     /// The server asks for a sign-in and offers none.
     NoSignIn,
+    /// The store of sign-ins cannot be used.
+    Store {
+        /// What it said.
+        what: String,
+        /// What to try.
+        hint: String,
+    },
     /// No credentials could be had.
     Credentials {
         /// Why not.
@@ -185,6 +196,7 @@ impl Failure {
             | Self::SignInNeeded(_)
             | Self::SignIn { .. }
             | Self::NoSignIn
+            | Self::Store { .. }
             | Self::Credentials { .. } => Kind::Auth,
             Self::SessionGone { .. } | Self::Session(_) => Kind::Session,
             Self::Lost(_) | Self::NotMcp { .. } => Kind::Protocol,
@@ -237,7 +249,7 @@ impl Failure {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Unreachable { hint, .. } | Self::Credentials { hint, .. } => (*hint).to_owned(),
-            Self::SignIn { hint, .. } => hint.clone(),
+            Self::SignIn { hint, .. } | Self::Store { hint, .. } => hint.clone(),
             Self::Timeout { option, .. } => format!("raise {option} if the server needs longer"),
             Self::Unauthorized(refusal) if refusal.authorization_given => {
                 "check the token in the Authorization header, or take the header away to sign in with the browser"
@@ -318,9 +330,10 @@ impl fmt::Display for Failure {
                     .map_or(Ok(()), |refusal| write!(f, " (HTTP {})", refusal.status))
             }
             Self::Forbidden(_) => f.write_str("the server refused access (HTTP 403)"),
-            Self::Credentials { what, .. } | Self::SignIn { what, .. } | Self::Session(what) => {
-                f.write_str(what)
-            }
+            Self::Credentials { what, .. }
+            | Self::SignIn { what, .. }
+            | Self::Store { what, .. }
+            | Self::Session(what) => f.write_str(what),
             Self::SessionGone { .. } => {
                 f.write_str("the server does not know the session, not even a new one")
             }
@@ -337,65 +350,3 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// How the program ended, as its exit code says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// An operation failed.
-    Failed = 1,
-    /// Bad flag, URL or config.
-    Usage = 2,
-    /// Authorization needed or refused.
-    Auth = 3,
-    /// Remote unreachable: DNS, TCP, TLS, proxy.
-    Unreachable = 4,
-    /// The remote is not a usable MCP server.
-    NotMcp = 5,
-    /// The credential store failed.
-    Store = 6,
-}
-
-/// An error that ends the program: a sentence, and what to type next.
-#[derive(Debug)]
-pub struct Fatal {
-    /// The exit code.
-    pub exit: Exit,
-    /// One sentence, lower case, no full stop.
-    pub message: String,
-    /// The next thing to try.
-    pub hint: Option<String>,
-}
-
-impl Fatal {
-    /// A mistake in what was typed or configured.
-    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::Usage,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
-    }
-}
-
-impl From<&Failure> for Fatal {
-    fn from(failure: &Failure) -> Self {
-        Self {
-            exit: match failure.kind() {
-                Kind::Auth => Exit::Auth,
-                Kind::Unreachable | Kind::Timeout => Exit::Unreachable,
-                Kind::Http | Kind::Session | Kind::Protocol | Kind::TooLarge => Exit::NotMcp,
-                Kind::Shutdown | Kind::Busy | Kind::Filtered => Exit::Failed,
-            },
-            message: failure.to_string(),
-            hint: failure.hint(),
-        }
-    }
-}
-
-impl fmt::Display for Fatal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Fatal {}

@@ -111,6 +111,11 @@ impl Attempt {
         Ok((attempt, url))
     }
 
+    /// Who signs in.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The `state` that the answer must carry.
     pub const fn state(&self) -> &Secret {
         &self.state

@@ -1,17 +1,20 @@
 //! Credentials for the remote server. Each HTTP attempt asks for them anew; a refusal is told back, so that they can be
 //! renewed before the one repeat.
 
+pub mod account;
 pub mod browser;
 pub mod challenge;
 mod command;
 pub mod discovery;
 pub mod flow;
 pub mod http;
+mod identity;
 pub mod leniency;
 pub mod loopback;
 pub mod metadata;
 mod oauth;
 pub mod options;
+mod recovery;
 mod refresh;
 pub mod registration;
 mod sign_in;
@@ -23,8 +26,8 @@ use std::sync::Arc;
 use ::http::{HeaderMap, StatusCode};
 
 pub use command::HeaderCommand;
+pub use identity::DOCUMENT_PORT;
 pub use oauth::{Oauth, SignIn, Waiting};
-pub use sign_in::DOCUMENT_PORT;
 
 use crate::error::Failure;
 

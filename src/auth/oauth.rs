@@ -2,31 +2,25 @@
 //! that all of them wait for. Reading, refreshing and signing in happen once for all who need them, in tasks that no caller
 //! can take along.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::http::header::AUTHORIZATION;
-use ::http::{HeaderMap, HeaderValue, StatusCode};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use ::http::{HeaderMap, HeaderValue};
 use tokio::sync::{OnceCell, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::browser::SafeUrl;
-use super::challenge::{self, Challenge};
 use super::http::OauthHttp;
 use super::options::Options;
+use super::recovery::Renewal;
 use super::vault::Vault;
-use super::{Credentials, Recovery, refresh, sign_in};
+use super::{Credentials, refresh, sign_in};
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::secret::Secret;
-use crate::store::{Record, StoreError};
-
-/// How long an authorization server that could not refresh is left alone.
-const REST: Duration = Duration::from_secs(5);
+use crate::store::{Place, Record, StoreError};
 
 /// How a sign-in stands.
 #[derive(Debug, Clone)]
@@ -61,34 +55,31 @@ pub(super) struct Need {
     pub before: Option<String>,
     /// The credentials that were refused; 0 stands for none.
     pub refused: u64,
-    /// A new sign-in even if there is a good one (`mcp-tether login`).
-    pub anew: bool,
 }
 
 /// How credentials came about that the server has not accepted yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unproven {
+pub(super) enum Unproven {
     Refreshed,
     SignedIn,
 }
 
-type Renewal = Shared<BoxFuture<'static, Result<Recovery, Failure>>>;
-
+/// What there is to send, and what is done about it.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     /// Counts the credentials of this process; 0 is none yet.
-    epoch: u64,
-    record: Option<Arc<Record>>,
-    unproven: Option<Unproven>,
-    renewal: Option<Renewal>,
+    pub epoch: u64,
+    pub record: Option<Arc<Record>>,
+    pub unproven: Option<Unproven>,
+    pub renewal: Option<Renewal>,
     /// A refresh failed for a passing reason: why, and until when none is tried.
-    rest: Option<(Instant, Failure)>,
-    need: Need,
+    pub rest: Option<(Instant, Failure)>,
+    pub need: Need,
     task: Option<AbortHandle>,
 }
 
 impl State {
-    fn has_token(&self) -> bool {
+    pub fn has_token(&self) -> bool {
         self.record
             .as_ref()
             .is_some_and(|record| record.tokens.is_some())
@@ -135,7 +126,7 @@ impl Oauth {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -209,6 +200,11 @@ impl Oauth {
         self.state().record.clone()
     }
 
+    /// Where the record is kept.
+    pub fn place(&self) -> Place {
+        self.vault.place()
+    }
+
     /// The server took these credentials.
     pub(super) fn accepted(&self, generation: u64) {
         let mut state = self.state();
@@ -218,7 +214,7 @@ impl Oauth {
     }
 
     /// Takes `record` into use.
-    fn adopt(&self, record: Record, unproven: Option<Unproven>) {
+    pub(super) fn adopt(&self, record: Record, unproven: Option<Unproven>) {
         let mut state = self.state();
         state.epoch += 1;
         state.record = Some(Arc::new(record));
@@ -227,7 +223,7 @@ impl Oauth {
     }
 
     /// Reads the store again; whether there is a token that was not in use before.
-    async fn reload(&self) -> Result<bool, Failure> {
+    pub(super) async fn reload(&self) -> Result<bool, Failure> {
         let found = self.vault.find().await.map_err(|wrong| told(&wrong))?;
         let Some(found) = found else {
             return Ok(false);
@@ -246,164 +242,6 @@ impl Oauth {
             (true, false) => self.state().record = Some(Arc::new(found)),
         }
         Ok(newer && other)
-    }
-
-    /// What can be done about a refusal of `refused`.
-    pub(super) async fn recover(
-        self: &Arc<Self>,
-        refused: &Credentials,
-        status: StatusCode,
-        headers: &HeaderMap,
-    ) -> Result<Recovery, Failure> {
-        let challenges = challenge::challenges(headers);
-        let oauth = challenge::oauth(&challenges);
-        if status == StatusCode::FORBIDDEN {
-            return match oauth {
-                Some(wanted) if wanted.parameter("error") == Some("insufficient_scope") => {
-                    self.step_up(refused.generation, wanted).await
-                }
-                _ => Ok(Recovery::Exhausted),
-            };
-        }
-        if oauth.is_none() && !challenges.is_empty() {
-            // Something that no sign-in of ours gives, Basic for one.
-            return Ok(Recovery::Exhausted);
-        }
-        let unproven = {
-            let state = self.state();
-            if state.epoch != refused.generation && state.has_token() {
-                return Ok(Recovery::Renewed);
-            }
-            state.unproven
-        };
-        let outcome = match unproven {
-            Some(Unproven::SignedIn) => {
-                return Err(Failure::SignIn {
-                    what: "the server refuses the token that the sign-in has just given".to_owned(),
-                    hint: "tell the server's owner; if it names several accounts, sign in with another one"
-                        .to_owned(),
-                });
-            }
-            // Not the token: the server may have another authorization server now.
-            Some(Unproven::Refreshed) => Recovery::SignIn,
-            None => self.renew(refused.generation).await?,
-        };
-        if outcome == Recovery::SignIn {
-            self.note_need(oauth, None);
-        }
-        Ok(outcome)
-    }
-
-    /// The token does not reach far enough (2026-07-28 authorization §Step-Up Authorization Flow): more scope is asked for, unless
-    /// it was already.
-    async fn step_up(&self, refused: u64, wanted: &Challenge) -> Result<Recovery, Failure> {
-        if self.state().epoch != refused || self.reload().await? {
-            return Ok(Recovery::Renewed);
-        }
-        let asked = self.record().and_then(|record| {
-            let granted = record.tokens.as_ref()?.scope.clone();
-            record.asked_scope.clone().or(granted)
-        });
-        let asked = asked.unwrap_or_default();
-        let known: BTreeSet<&str> = asked.split_whitespace().collect();
-        let scope = wanted.parameter("scope").unwrap_or_default();
-        if scope.split_whitespace().all(|scope| known.contains(scope)) {
-            return Ok(Recovery::Exhausted);
-        }
-        self.note_need(Some(wanted), Some(asked));
-        Ok(Recovery::SignIn)
-    }
-
-    fn note_need(&self, challenge: Option<&Challenge>, before: Option<String>) {
-        let parameter = |name| {
-            let value = challenge.and_then(|challenge| challenge.parameter(name));
-            value.map(str::to_owned)
-        };
-        let mut state = self.state();
-        state.need = Need {
-            resource_metadata: parameter("resource_metadata"),
-            scope: parameter("scope"),
-            before,
-            refused: state.epoch,
-            anew: false,
-        };
-    }
-
-    /// Other credentials than those of `epoch`, once for all who ask.
-    async fn renew(self: &Arc<Self>, epoch: u64) -> Result<Recovery, Failure> {
-        let renewal = {
-            let mut state = self.state();
-            if state.epoch != epoch && state.has_token() {
-                return Ok(Recovery::Renewed);
-            }
-            match (&state.renewal, &state.rest) {
-                (Some(renewal), _) => renewal.clone(),
-                (None, Some((until, failure))) if Instant::now() < *until => {
-                    return Err(failure.clone());
-                }
-                (None, _) => {
-                    let renewal = self.begin_renewal();
-                    state.renewal = Some(renewal.clone());
-                    renewal
-                }
-            }
-        };
-        renewal.await
-    }
-
-    fn begin_renewal(self: &Arc<Self>) -> Renewal {
-        let oauth = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            let outcome = oauth.renewal().await;
-            let mut state = oauth.state();
-            state.renewal = None;
-            if let Err(failure) = &outcome {
-                state.rest = Some((Instant::now() + REST, failure.clone()));
-            }
-            outcome
-        });
-        async move { task.await.unwrap_or(Err(Failure::Closed)) }
-            .boxed()
-            .shared()
-    }
-
-    async fn renewal(self: &Arc<Self>) -> Result<Recovery, Failure> {
-        let Some(record) = self.record() else {
-            return Ok(if self.reload().await? {
-                Recovery::Renewed
-            } else {
-                Recovery::SignIn
-            });
-        };
-        let _guard = self.vault.locked(&record.key).await?;
-        // Another process may have been faster.
-        if self.reload().await? {
-            return Ok(Recovery::Renewed);
-        }
-        let Some(record) = self.record() else {
-            return Ok(Recovery::SignIn);
-        };
-        match refresh::refresh(self.http().await, &self.options, &record).await? {
-            refresh::Outcome::Refreshed(record) => {
-                self.vault.save(&record).await;
-                self.adopt(*record, Some(Unproven::Refreshed));
-                Ok(Recovery::Renewed)
-            }
-            refresh::Outcome::Lost(record) => {
-                self.vault.save(&record).await;
-                self.adopt(*record, None);
-                Ok(Recovery::SignIn)
-            }
-            refresh::Outcome::Impossible => Ok(Recovery::SignIn),
-        }
-    }
-
-    /// Waits for a refresh in progress: the old tokens may be void already, and the new ones not kept yet.
-    pub async fn settle(&self) {
-        let renewal = self.state().renewal.clone();
-        if let Some(renewal) = renewal {
-            let _ = renewal.await;
-        }
     }
 
     /// Begins the sign-in that the last refusal asks for, unless it goes on or is done.
@@ -482,7 +320,7 @@ impl Oauth {
 
 /// A store that cannot be read, as the client sees it.
 fn told(wrong: &StoreError) -> Failure {
-    Failure::SignIn {
+    Failure::Store {
         what: format!("the stored sign-in cannot be read: {wrong}"),
         hint: wrong.hint(),
     }

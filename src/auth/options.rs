@@ -37,6 +37,8 @@ pub struct Options {
     pub callback: Callback,
     /// How the sign-in page is shown.
     pub browser: Browser,
+    /// How long after the challenge that happens at the earliest: hosts probe servers and leave again.
+    pub browser_delay: Duration,
     /// The longest that one sign-in may take (`--auth-timeout`).
     pub timeout: Duration,
 }
@@ -97,16 +99,14 @@ pub enum Browser {
     Open(Option<String>),
 }
 
-impl Options {
-    /// The server's name in lists of sign-ins: its URL without the values of its query, which may be secrets. Two servers
-    /// that differ in such a value have two names.
-    pub fn server_name(&self) -> String {
-        let shown = guard::shown(&self.server);
-        if self.server.query().is_none() {
-            return shown;
-        }
-        let digest = ring::digest::digest(&ring::digest::SHA256, self.server.as_str().as_bytes());
-        let short: String = hex(digest.as_ref()).chars().take(16).collect();
-        format!("{shown}#{short}")
+/// A server's name in lists of sign-ins: its URL without the values of its query, which may be secrets. Two servers that
+/// differ in such a value have two names.
+pub fn server_name(server: &Url) -> String {
+    let shown = guard::shown(server);
+    if server.query().is_none() {
+        return shown;
     }
+    let digest = ring::digest::digest(&ring::digest::SHA256, server.as_str().as_bytes());
+    let short: String = hex(digest.as_ref()).chars().take(16).collect();
+    format!("{shown}#{short}")
 }

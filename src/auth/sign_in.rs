@@ -4,33 +4,25 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use url::Url;
 
 use super::browser::{self, SafeUrl};
-use super::discovery::{Discovered, Source, discover};
+use super::discovery::{Discovered, discover};
 use super::flow::{self, Attempt, Extras, Wishes};
-use super::loopback::{End, Listener, Port, Response, parse_callback};
+use super::loopback::{End, Listener, Response, parse_callback};
 use super::oauth::{Need, Oauth, SignIn, now};
 use super::options::{Browser, Resource};
-use super::registration::{self, AuthMethod, is_expired};
 use super::turn::{Taken, Turn};
 use super::{http::OauthHttp, refresh};
 use crate::error::Failure;
 use crate::net::retry::Backoff;
 use crate::secret::Secret;
-use crate::store::{Client, Key, Record};
-
-/// How long after the challenge a browser is opened at the earliest: hosts probe servers and leave again.
-const BROWSER_DELAY: Duration = Duration::from_secs(1);
+use crate::store::{Client, Key, Kind, Record};
 
 /// Tries to reach an authorization server that does not answer.
 const TRIES: u32 = 5;
 
 /// Rounds of one sign-in: a client that the server forgot, a code that came too late and a scope that it refuses cost one each.
 const ROUNDS: u32 = 3;
-
-/// The port of the redirect addresses in our client metadata document.
-pub const DOCUMENT_PORT: u16 = 38741;
 
 /// Signs in, or waits for whoever does, and gives the record that is kept.
 pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
@@ -40,7 +32,7 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
         what: format!("nobody signed in within {} s", limit.as_secs_f64()),
         hint: "call a tool of this server to try again, or raise --auth-timeout".to_owned(),
     };
-    let turn = tokio::time::timeout(limit, take_turn(oauth, &need))
+    let turn = tokio::time::timeout(limit, take_turn(oauth))
         .await
         .unwrap_or_else(|_| Err(late()))?;
     let turn = match turn {
@@ -51,7 +43,7 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
         oauth,
         need,
         turn,
-        opens: begun + BROWSER_DELAY,
+        opens: begun + oauth.options.browser_delay,
     };
     let outcome = tokio::time::timeout_at(begun + limit, procedure.sign_in())
         .await
@@ -66,7 +58,7 @@ enum Next {
     Done(Box<Record>),
 }
 
-async fn take_turn(oauth: &Oauth, need: &Need) -> Result<Next, Failure> {
+async fn take_turn(oauth: &Oauth) -> Result<Next, Failure> {
     let Some((lock, board)) = oauth.vault.turn() else {
         return Ok(Next::Ours(Turn::without_lock()));
     };
@@ -91,7 +83,6 @@ async fn take_turn(oauth: &Oauth, need: &Need) -> Result<Next, Failure> {
         && let Some(tokens) = &record.tokens
         && Some(&tokens.access) != refused.as_ref()
         && !refresh::is_expired(tokens, now())
-        && !need.anew
     {
         turn.ended(None);
         return Ok(Next::Done(Box::new(record)));
@@ -119,8 +110,9 @@ impl From<Failure> for Ended {
     }
 }
 
-struct Procedure<'a> {
-    oauth: &'a Oauth,
+/// A sign-in whose turn it is.
+pub(super) struct Procedure<'a> {
+    pub oauth: &'a Oauth,
     need: Need,
     turn: Turn,
     /// When a browser may be opened.
@@ -130,6 +122,10 @@ struct Procedure<'a> {
 impl Procedure<'_> {
     async fn sign_in(&self) -> Result<Record, Failure> {
         let options = &self.oauth.options;
+        if options.store == Kind::Keyring {
+            // The user wants it there and nowhere else.
+            self.oauth.vault.check().await?;
+        }
         let http = self.oauth.http().await;
         let discovered = self.discover(http).await?;
         let resource = match &options.request.resource {
@@ -236,12 +232,8 @@ impl Procedure<'_> {
             scope: asked.scope.clone(),
             parameters: options.request.parameters.clone(),
         };
-        let (attempt, url) = Attempt::begin(
-            asked.discovered.clone(),
-            client.clone(),
-            extras,
-            options.pkce,
-        )?;
+        let (attempt, url) =
+            Attempt::begin(asked.discovered.clone(), client, extras, options.pkce)?;
         let url = SafeUrl::new(url.as_str()).map_err(|wrong| Failure::Credentials {
             what: wrong.to_string(),
             hint: "tell the server's owner; the address is not opened",
@@ -254,7 +246,7 @@ impl Procedure<'_> {
             () = self.show(&url) => return Err(Failure::Closed.into()),
         };
         self.oauth.status.send_replace(SignIn::Begun);
-        match self.finish(http, asked, &attempt, &response, client).await {
+        match self.finish(http, asked, &attempt, &response).await {
             Ok(record) => {
                 if let Some(tab) = tab {
                     tab.succeed(callback.success.as_ref()).await;
@@ -279,7 +271,6 @@ impl Procedure<'_> {
         asked: &Asked<'_>,
         attempt: &Attempt,
         response: &Response,
-        client: Client,
     ) -> Result<Record, Ended> {
         let code = attempt.code(response).map_err(|none| match none.code() {
             Some("invalid_scope") => Ended::Scope(none.into()),
@@ -297,7 +288,7 @@ impl Procedure<'_> {
                 }
                 _ => Ended::Stop(none.into()),
             })?;
-        Ok(self.keep(asked, client, fresh).await?)
+        Ok(self.keep(asked, attempt.client().clone(), fresh).await?)
     }
 
     /// Keeps what the sign-in gave, before anything uses it.
@@ -328,93 +319,6 @@ impl Procedure<'_> {
         Ok(record)
     }
 
-    /// The port to listen on: the one that the user gave or that is registered already, else any.
-    fn port(&self, discovered: &Discovered, kept: Option<&Client>) -> Port {
-        let options = &self.oauth.options;
-        if let Some(port) = options.callback.port {
-            return Port::Exactly(port);
-        }
-        if self.uses_document(discovered).is_some() {
-            return Port::Exactly(DOCUMENT_PORT);
-        }
-        let registered = kept.and_then(|client| client.redirect_uri.as_deref());
-        let registered = registered.and_then(|uri| Url::parse(uri).ok()?.port());
-        registered.map_or(Port::Any, Port::Preferred)
-    }
-
-    /// The metadata document that is our id, where it is.
-    fn uses_document(&self, discovered: &Discovered) -> Option<&str> {
-        let identity = &self.oauth.options.client;
-        let document = identity.document.as_deref()?;
-        let supported = discovered.metadata.client_id_metadata_document_supported;
-        (supported && identity.registered.is_none()).then_some(document)
-    }
-
-    /// Who we are: a client that the user brought, a document, a former registration, or a new one.
-    async fn client(
-        &self,
-        http: &OauthHttp,
-        asked: &Asked<'_>,
-        kept: Option<Client>,
-        redirect_uri: &str,
-    ) -> Result<Client, Failure> {
-        let discovered = asked.discovered;
-        let identity = &self.oauth.options.client;
-        let own = |id: &str| {
-            let mut client = Client::public(id.to_owned(), discovered.issuer.clone());
-            client.redirect_uri = Some(redirect_uri.to_owned());
-            client
-        };
-        if let Some((id, secret)) = &identity.registered {
-            self.bound(id, &discovered.issuer).await?;
-            let mut client = own(id);
-            let method = AuthMethod::choose(None, secret.as_ref(), &discovered.metadata);
-            client.auth_method = method.name().to_owned();
-            client.client_secret.clone_from(secret);
-            return Ok(client);
-        }
-        if let Some(document) = self.uses_document(discovered) {
-            return Ok(own(document));
-        }
-        let usable = |client: &Client| {
-            client.redirect_uri.as_deref() == Some(redirect_uri) && !is_expired(client, now())
-        };
-        if let Some(client) = kept.filter(usable) {
-            return Ok(client);
-        }
-        let document =
-            registration::request(redirect_uri, asked.scope.as_deref(), &identity.metadata);
-        let registered = registration::register(
-            http,
-            &discovered.issuer,
-            &discovered.metadata,
-            &document,
-            redirect_uri,
-        )
-        .await;
-        match (registered, discovered.source) {
-            // Nothing of what a server without metadata may have is there.
-            (Err(Failure::Credentials { .. }), Source::Assumed) => Err(Failure::NoSignIn),
-            (registered, _) => registered,
-        }
-    }
-
-    /// A client that was registered by hand belongs to the issuer that it was first used with.
-    async fn bound(&self, client_id: &str, issuer: &str) -> Result<(), Failure> {
-        let record = self.oauth.vault.find().await.ok().flatten();
-        match record.filter(|record| record.key.client_id == client_id) {
-            Some(record) if record.key.issuer != issuer => Err(Failure::SignIn {
-                what: format!(
-                    "the server now names {issuer} for the sign-in, and the client {client_id} belongs to {}",
-                    record.key.issuer
-                ),
-                hint: "register a client there and give it with --client-id; or, if the client is known there too, type mcp-tether logout and the server's URL first"
-                    .to_owned(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
     /// Opens the browser once somebody has waited long enough; never returns.
     async fn show(&self, url: &SafeUrl) {
         if let Browser::Open(command) = &self.oauth.options.browser {
@@ -425,7 +329,7 @@ impl Procedure<'_> {
                 tracing::warn!("{wrong}; open the address by hand");
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// The answer of the authorization server, typed in by the user.
@@ -446,8 +350,8 @@ impl Procedure<'_> {
 }
 
 /// What is asked of the authorization server.
-struct Asked<'a> {
-    discovered: &'a Discovered,
-    resource: &'a str,
-    scope: Option<String>,
+pub(super) struct Asked<'a> {
+    pub discovered: &'a Discovered,
+    pub resource: &'a str,
+    pub scope: Option<String>,
 }

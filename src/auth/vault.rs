@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::options::Options;
+use super::options::{Options, server_name};
 use crate::error::Failure;
 use crate::store::{
     Board, Folders, Guard, Key, Kind, Lock, Login, Memory, Outcome, Place, Record, Store,
@@ -11,7 +11,7 @@ use crate::store::{
 };
 
 /// The longest wait for another process that changes the same sign-in; a refresh takes less.
-const LOCK_WAIT: Duration = Duration::from_secs(30);
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Where the sign-ins of one server are kept.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Vault {
     pub fn new(options: Arc<Options>) -> Self {
         let alone = options.folders.is_none() || options.store == Kind::Memory;
         Self {
-            server: options.server_name(),
+            server: server_name(&options.server),
             store: Mutex::new(alone.then(|| Store::Memory(Memory::default()))),
             options,
         }
@@ -71,6 +71,15 @@ impl Vault {
         let store = Store::open(self.options.store, folders).await?;
         self.set_opened(&store);
         Ok(store)
+    }
+
+    /// Whether new sign-ins can be kept.
+    pub async fn check(&self) -> Result<(), Failure> {
+        let opened = self.open().await;
+        opened.map(|_| ()).map_err(|wrong| Failure::Store {
+            what: format!("the sign-in cannot be kept: {wrong}"),
+            hint: wrong.hint(),
+        })
     }
 
     /// The logins of this account, of any server.
@@ -182,6 +191,11 @@ impl Vault {
                 tracing::debug!("a former sign-in stays: {wrong}");
             }
         }
+    }
+
+    /// Where new and known sign-ins are kept, once one was.
+    pub fn place(&self) -> Place {
+        self.opened().map_or(Place::Memory, |store| store.place())
     }
 
     /// The lock of a key. Where there can be none, the work goes on without.

@@ -102,36 +102,30 @@ impl Core {
     /// Waits for the real handshake, and sees to it once the user has signed in.
     async fn switch_over(self: Arc<Self>) {
         let Some(oauth) = self.oauth() else { return };
-        let mut link = self.link.status();
         let mut sign_in = oauth.status();
-        loop {
-            tokio::select! {
-                opened = link.wait_for(|status| status.generation > 0) => {
-                    if opened.is_err() {
-                        return;
-                    }
-                    break;
+        let signs_in = async {
+            loop {
+                let done = matches!(*sign_in.borrow_and_update(), SignIn::Done);
+                // Where it fails, the next request tries again.
+                if done && let Err(failure) = self.link.ready().await {
+                    tracing::warn!("signed in, but the server cannot be used yet: {failure}");
                 }
-                done = sign_in.wait_for(|status| matches!(status, SignIn::Done)) => {
-                    if done.is_err() {
-                        return;
-                    }
+                if sign_in.changed().await.is_err() {
+                    return std::future::pending().await;
                 }
             }
-            // Where it fails, the next request tries again.
-            if let Err(failure) = self.link.ready().await {
-                tracing::warn!("signed in, but the server cannot be used yet: {failure}");
-            }
-            let _ = sign_in
-                .wait_for(|status| !matches!(status, SignIn::Done))
-                .await;
+        };
+        let mut link = self.link.status();
+        tokio::select! {
+            opened = link.wait_for(|status| status.generation > 0) => if opened.is_err() { return },
+            () = signs_in => {}
         }
         if let Some(result) = self.link.replay.saved().result {
             self.remember(&result);
         }
         for list in self.switched() {
             let method = format!("notifications/{list}/list_changed");
-            self.to_client(reply::notification(&method, "{}")).await;
+            self.from_server(reply::notification(&method, "{}")).await;
         }
     }
 

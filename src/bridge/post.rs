@@ -30,7 +30,7 @@ impl Core {
     /// first gets a new session then.
     pub async fn initialized(&self, notification: Message) {
         if self.deferred.is_provisional() {
-            self.link.initialized(&notification);
+            self.link.replay.initialized(&notification);
             let mut status = self.link.status();
             // One that is being opened may have missed this.
             let opened = status

@@ -217,7 +217,7 @@ impl Core {
             &params,
         ))
         .await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,12 +1,15 @@
 //! The command line: what can be typed, and what becomes of it.
 
+mod account;
 mod args;
 mod connection;
 mod handles;
+mod login;
 mod oauth;
 mod resolve;
 mod run;
 mod signals;
+mod status;
 mod values;
 
 use std::ffi::OsString;
@@ -30,9 +33,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match &command {
         Command::Run(bridge) => run::run(bridge, &env),
-        Command::Login(_) | Command::Logout(_) | Command::Status(_) => {
-            Err(Fatal::usage("soon", "wait"))
-        }
+        Command::Login(args) => login::login(args, &env),
+        Command::Logout(args) => status::logout(args, &env),
+        Command::Status(args) => status::status(args, &env),
     };
     match outcome {
         Ok(exit) => exit,

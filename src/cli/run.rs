@@ -61,7 +61,8 @@ pub fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fatal> {
     Ok(outcome)
 }
 
-fn cannot_start(wrong: &std::io::Error) -> Fatal {
+/// The system refuses what the program needs to run.
+pub fn cannot_start(wrong: &std::io::Error) -> Fatal {
     Fatal::usage(
         format!("cannot start: {wrong}"),
         "free some memory or file handles",

@@ -1,4 +1,4 @@
-//! The only door to stderr: what people read, and the log. stdout belongs to the protocol.
+//! The only door to people: what they read on stderr, the log, and the data that commands print on stdout.
 
 mod log;
 mod redact;
@@ -30,6 +30,18 @@ impl Color {
             Self::Auto => !no_color && stderr().is_terminal(),
         }
     }
+}
+
+/// Prints the data that a command was asked for on stdout. Never in bridge mode, where stdout belongs to the protocol.
+pub fn data(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // Whoever closed it does not want it.
+    let _ = writeln!(out, "{text}");
+}
+
+/// A note beside the data.
+pub fn note(text: &str) {
+    let _ = writeln!(stderr(), "mcp-tether: {}", redact::text(text));
 }
 
 /// Tells the address at which the user signs in, and what to do first where there is something.

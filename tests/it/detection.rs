@@ -119,7 +119,7 @@ fn some_statuses_are_never_evidence() {
         (504, -31003),
     ] {
         let server = old(move |_| Response::status(status));
-        let tether = Tether::to(&server);
+        let tether = Launch::to(&server).args(["--auth", "none"]).start();
         let error = tether.ask("0", "initialize", HELLO);
         assert_eq!(error.code(), code, "{status}: {}", error.text);
         assert_eq!(error.error()["data"]["httpStatus"], status);

@@ -104,6 +104,7 @@ impl Link {
             ));
         }
         let generation = transport.begin(Some(&agreed.version));
+        let listening = saved.initialized.is_some();
         if let Some(initialized) = saved.initialized {
             let outgoing = Outgoing::new(initialized);
             let sent = tokio::time::timeout(STEP, transport.send(&outgoing)).await;
@@ -129,8 +130,10 @@ impl Link {
         if deferred {
             self.replay.agreed(agreed, answer.payload());
         }
-        self.status
-            .send_modify(|status| status.generation = generation);
+        self.status.send_modify(|status| {
+            status.generation = generation;
+            status.listening |= listening;
+        });
         Ok(())
     }
 

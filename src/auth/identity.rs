@@ -1,0 +1,105 @@
+//! Who we are to the authorization server of a sign-in: a client that the user brought, a metadata document, or a client that
+//! is registered on the way (2025-11-25 authorization §Client Registration Approaches); and the port that goes with it.
+
+use url::Url;
+
+use super::discovery::{Discovered, Source};
+use super::http::OauthHttp;
+use super::loopback::Port;
+use super::oauth::now;
+use super::registration::{self, AuthMethod, is_expired};
+use super::sign_in::{Asked, Procedure};
+use crate::error::Failure;
+use crate::store::Client;
+
+/// The port of the redirect addresses in our client metadata document.
+pub const DOCUMENT_PORT: u16 = 38741;
+
+impl Procedure<'_> {
+    /// The port to listen on: the one that the user gave or that is registered already, else any.
+    pub fn port(&self, discovered: &Discovered, kept: Option<&Client>) -> Port {
+        let options = &self.oauth.options;
+        if let Some(port) = options.callback.port {
+            return Port::Exactly(port);
+        }
+        if self.uses_document(discovered).is_some() {
+            return Port::Exactly(DOCUMENT_PORT);
+        }
+        let registered = kept.and_then(|client| client.redirect_uri.as_deref());
+        let registered = registered.and_then(|uri| Url::parse(uri).ok()?.port());
+        registered.map_or(Port::Any, Port::Preferred)
+    }
+
+    /// The metadata document that is our id, where it is.
+    fn uses_document(&self, discovered: &Discovered) -> Option<&str> {
+        let identity = &self.oauth.options.client;
+        let document = identity.document.as_deref()?;
+        let supported = discovered.metadata.client_id_metadata_document_supported;
+        (supported && identity.registered.is_none()).then_some(document)
+    }
+
+    /// Who we are: a client that the user brought, a document, a former registration, or a new one.
+    pub async fn client(
+        &self,
+        http: &OauthHttp,
+        asked: &Asked<'_>,
+        kept: Option<Client>,
+        redirect_uri: &str,
+    ) -> Result<Client, Failure> {
+        let discovered = asked.discovered;
+        let identity = &self.oauth.options.client;
+        let own = |id: &str| {
+            let mut client = Client::public(id.to_owned(), discovered.issuer.clone());
+            client.redirect_uri = Some(redirect_uri.to_owned());
+            client
+        };
+        if let Some((id, secret)) = &identity.registered {
+            self.bound(id, &discovered.issuer).await?;
+            let mut client = own(id);
+            let method = AuthMethod::choose(None, secret.as_ref(), &discovered.metadata);
+            client.auth_method = method.name().to_owned();
+            client.client_secret.clone_from(secret);
+            return Ok(client);
+        }
+        if let Some(document) = self.uses_document(discovered) {
+            return Ok(own(document));
+        }
+        let usable = |client: &Client| {
+            client.redirect_uri.as_deref() == Some(redirect_uri) && !is_expired(client, now())
+        };
+        if let Some(client) = kept.filter(usable) {
+            return Ok(client);
+        }
+        let document =
+            registration::request(redirect_uri, asked.scope.as_deref(), &identity.metadata);
+        let registered = registration::register(
+            http,
+            &discovered.issuer,
+            &discovered.metadata,
+            &document,
+            redirect_uri,
+        )
+        .await;
+        match (registered, discovered.source) {
+            // Nothing of what a server without metadata may have is there.
+            (Err(Failure::Credentials { .. }), Source::Assumed) => Err(Failure::NoSignIn),
+            (registered, _) => registered,
+        }
+    }
+
+    /// A client that was registered by hand belongs to the issuer that it was first used with.
+    async fn bound(&self, client_id: &str, issuer: &str) -> Result<(), Failure> {
+        let record = self.oauth.vault.find().await.ok().flatten();
+        match record.filter(|record| record.key.client_id == client_id) {
+            Some(record) if record.key.issuer != issuer => Err(Failure::SignIn {
+                what: format!(
+                    "the server now names {issuer} for the sign-in, and the client {client_id} belongs to {}",
+                    record.key.issuer
+                ),
+                hint: "register a client there and give it with --client-id; or, if the client is known there too, type mcp-tether logout and the server's URL first"
+                    .to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What is done about refused and ending tokens: a refresh, what another process has kept meanwhile, or a sign-in. A refresh
+//! runs once for all who need it, in a task that no caller can take along.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, StatusCode};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::time::Instant;
+
+use super::challenge::{self, Challenge};
+use super::oauth::{Need, Oauth, Unproven};
+use super::{Credentials, Recovery, refresh};
+use crate::error::Failure;
+
+/// How long an authorization server that could not refresh is left alone.
+const REST: Duration = Duration::from_secs(5);
+
+/// A refresh in progress.
+pub(super) type Renewal = Shared<BoxFuture<'static, Result<Recovery, Failure>>>;
+
+impl Oauth {
+    /// What can be done about a refusal of `refused`.
+    pub(super) async fn recover(
+        self: &Arc<Self>,
+        refused: &Credentials,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<Recovery, Failure> {
+        let challenges = challenge::challenges(headers);
+        let oauth = challenge::oauth(&challenges);
+        if status == StatusCode::FORBIDDEN {
+            return match oauth {
+                Some(wanted) if wanted.parameter("error") == Some("insufficient_scope") => {
+                    self.step_up(refused.generation, wanted).await
+                }
+                _ => Ok(Recovery::Exhausted),
+            };
+        }
+        if oauth.is_none() && !challenges.is_empty() {
+            // Something that no sign-in of ours gives, Basic for one.
+            return Ok(Recovery::Exhausted);
+        }
+        let unproven = {
+            let state = self.state();
+            if state.epoch != refused.generation && state.has_token() {
+                return Ok(Recovery::Renewed);
+            }
+            state.unproven
+        };
+        let outcome = match unproven {
+            Some(Unproven::SignedIn) => {
+                return Err(Failure::SignIn {
+                    what: "the server refuses the token that the sign-in has just given".to_owned(),
+                    hint: "tell the server's owner; if it names several accounts, sign in with another one"
+                        .to_owned(),
+                });
+            }
+            // Not the token: the server may have another authorization server now.
+            Some(Unproven::Refreshed) => Recovery::SignIn,
+            None => self.renew(refused.generation).await?,
+        };
+        if outcome == Recovery::SignIn {
+            self.note_need(oauth, None);
+        }
+        Ok(outcome)
+    }
+
+    /// The token does not reach far enough (2026-07-28 authorization §Step-Up Authorization Flow): more scope is asked for, unless
+    /// it was already.
+    async fn step_up(&self, refused: u64, wanted: &Challenge) -> Result<Recovery, Failure> {
+        if self.state().epoch != refused || self.reload().await? {
+            return Ok(Recovery::Renewed);
+        }
+        let asked = self.record().and_then(|record| {
+            let granted = record.tokens.as_ref()?.scope.clone();
+            record.asked_scope.clone().or(granted)
+        });
+        let asked = asked.unwrap_or_default();
+        let known: BTreeSet<&str> = asked.split_whitespace().collect();
+        let scope = wanted.parameter("scope").unwrap_or_default();
+        if scope.split_whitespace().all(|scope| known.contains(scope)) {
+            return Ok(Recovery::Exhausted);
+        }
+        self.note_need(Some(wanted), Some(asked));
+        Ok(Recovery::SignIn)
+    }
+
+    fn note_need(&self, challenge: Option<&Challenge>, before: Option<String>) {
+        let parameter = |name| {
+            let value = challenge.and_then(|challenge| challenge.parameter(name));
+            value.map(str::to_owned)
+        };
+        let mut state = self.state();
+        state.need = Need {
+            resource_metadata: parameter("resource_metadata"),
+            scope: parameter("scope"),
+            before,
+            refused: state.epoch,
+        };
+    }
+
+    /// Other credentials than those of `epoch`, once for all who ask.
+    pub(super) async fn renew(self: &Arc<Self>, epoch: u64) -> Result<Recovery, Failure> {
+        let renewal = {
+            let mut state = self.state();
+            if state.epoch != epoch && state.has_token() {
+                return Ok(Recovery::Renewed);
+            }
+            match (&state.renewal, &state.rest) {
+                (Some(renewal), _) => renewal.clone(),
+                (None, Some((until, failure))) if Instant::now() < *until => {
+                    return Err(failure.clone());
+                }
+                (None, _) => {
+                    let renewal = self.begin_renewal();
+                    state.renewal = Some(renewal.clone());
+                    renewal
+                }
+            }
+        };
+        renewal.await
+    }
+
+    fn begin_renewal(self: &Arc<Self>) -> Renewal {
+        let oauth = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let outcome = oauth.renewal().await;
+            let mut state = oauth.state();
+            state.renewal = None;
+            if let Err(failure) = &outcome {
+                state.rest = Some((Instant::now() + REST, failure.clone()));
+            }
+            outcome
+        });
+        async move { task.await.unwrap_or(Err(Failure::Closed)) }
+            .boxed()
+            .shared()
+    }
+
+    async fn renewal(self: &Arc<Self>) -> Result<Recovery, Failure> {
+        let Some(record) = self.record() else {
+            return Ok(if self.reload().await? {
+                Recovery::Renewed
+            } else {
+                Recovery::SignIn
+            });
+        };
+        let _guard = self.vault.locked(&record.key).await?;
+        // Another process may have been faster.
+        if self.reload().await? {
+            return Ok(Recovery::Renewed);
+        }
+        let Some(record) = self.record() else {
+            return Ok(Recovery::SignIn);
+        };
+        match refresh::refresh(self.http().await, &self.options, &record).await? {
+            refresh::Outcome::Refreshed(record) => {
+                self.vault.save(&record).await;
+                self.adopt(*record, Some(Unproven::Refreshed));
+                Ok(Recovery::Renewed)
+            }
+            refresh::Outcome::Lost(record) => {
+                self.vault.save(&record).await;
+                self.adopt(*record, None);
+                Ok(Recovery::SignIn)
+            }
+            refresh::Outcome::Impossible => Ok(Recovery::SignIn),
+        }
+    }
+
+    /// Waits for a refresh in progress: the old tokens may be void already, and the new ones not kept yet.
+    pub async fn settle(&self) {
+        let renewal = self.state().renewal.clone();
+        if let Some(renewal) = renewal {
+            let _ = renewal.await;
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `login`: signs in now, and says who is signed in, for what and for how long.
+
+use std::io::BufRead;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::account::Account;
+use super::args::Login;
+use super::connection::{self, Env};
+use super::run;
+use super::signals::Signals;
+use crate::auth::{Oauth, SignIn};
+use crate::bridge::Remote;
+use crate::config::Paths;
+use crate::error::{Failure, Fatal};
+use crate::jsonrpc::{Id, reply};
+use crate::net::guard;
+use crate::transport::{Http, Outgoing, Sse, Transport};
+use crate::ui;
+
+/// The longest that the server may take to ask for a sign-in.
+const ASK: Duration = Duration::from_secs(30);
+
+/// Signs in.
+///
+/// # Errors
+/// The user is not signed in: why.
+pub fn login(args: &Login, env: &Env<'_>) -> Result<ExitCode, Fatal> {
+    let bridge = &args.bridge;
+    let paths = Paths::find(env);
+    run::log(bridge, paths.as_ref(), env)?;
+    let remote = connection::remote(bridge, paths.as_ref(), env)?;
+    let server = guard::shown(remote.exchange.url());
+    let Some(oauth) = remote.exchange.authorizer().oauth().cloned() else {
+        return Err(Fatal::usage(
+            "there is nothing to sign in to: the credentials are given",
+            "leave out --auth none, the Authorization header and --header-command",
+        ));
+    };
+    let trip = connection::return_trip(env);
+    let ended = run::on_runtime(async {
+        let mut signals = Signals::new().map_err(|wrong| run::cannot_start(&wrong))?;
+        tokio::select! {
+            ended = sign_in(&remote, &oauth) => ended.map_err(|failure| Fatal::from(&failure)).map(Some),
+            () = run::tell_address(&oauth, trip) => Ok(None),
+            () = signals.next() => Ok(None),
+        }
+    })??;
+    match ended {
+        None => Ok(ExitCode::from(130)),
+        Some(Ended::NotNeeded) => {
+            ui::note(&format!("{server} asks for no sign-in"));
+            if args.json {
+                ui::data("null");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Ended::SignedIn | Ended::Already) => {
+            let record = oauth.record();
+            let account =
+                record.map(|record| Account::of_record(&record, oauth.place(), SystemTime::now()));
+            if args.json {
+                ui::data(&serde_json::json!(account).to_string());
+            } else if let Some(account) = account {
+                if matches!(ended, Some(Ended::Already)) {
+                    ui::note(
+                        "already signed in; to use another account, log out first or give --profile NAME",
+                    );
+                }
+                ui::data(&format!("signed in to {}", account.text()));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    SignedIn,
+    Already,
+    NotNeeded,
+}
+
+async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> {
+    match tokio::time::timeout(ASK, knock(remote)).await {
+        Ok(Err(Failure::SignInNeeded(_))) => {}
+        Ok(Err(failure)) => return Err(failure),
+        Ok(Ok(())) if oauth.record().is_some_and(|record| record.tokens.is_some()) => {
+            return Ok(Ended::Already);
+        }
+        // It may want one for what comes later.
+        Ok(Ok(())) => {}
+        Err(_) => {
+            return Err(Failure::Timeout {
+                what: format!("the server did not answer within {} s", ASK.as_secs()),
+                option: "--headers-timeout",
+            });
+        }
+    }
+    let mut status = oauth.sign_in();
+    let _waiting = oauth.wait();
+    let paste = Arc::clone(oauth);
+    let reader = move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            paste.paste(line);
+        }
+    };
+    // Where there can be no thread, there is no pasting.
+    let _ = std::thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(reader);
+    match status
+        .wait_for(|status| !status.is_running())
+        .await
+        .as_deref()
+    {
+        Ok(SignIn::Failed(Failure::NoSignIn)) => Ok(Ended::NotNeeded),
+        Ok(SignIn::Failed(failure)) => Err(failure.clone()),
+        Ok(_) => Ok(Ended::SignedIn),
+        Err(_) => Err(Failure::Closed),
+    }
+}
+
+/// Asks the server for a session, so that it says what it wants of us. One that it gives is left at once.
+async fn knock(remote: &Remote) -> Result<(), Failure> {
+    let params = format!(
+        r#"{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":{{"name":"mcp-tether","version":"{}"}}}}"#,
+        env!("CARGO_PKG_VERSION")
+    );
+    let hello = reply::request(&Id::text("mcp-tether:login"), "initialize", Some(&params));
+    let http = Transport::Http(Arc::new(Http::new(Arc::clone(&remote.exchange))));
+    match http.send(&Outgoing::opening(hello)).await {
+        Ok(_) => {
+            http.begin(Some("2025-11-25"));
+            http.close().await;
+            Ok(())
+        }
+        // It may be one of HTTP+SSE.
+        Err(Failure::Status(refusal)) if matches!(refusal.status, 400 | 404 | 405) => {
+            let sse = Arc::new(Sse::new(Arc::clone(&remote.exchange)));
+            match sse.connect().await {
+                Err(needed @ Failure::SignInNeeded(_)) => Err(needed),
+                Err(_) => Err(Failure::Status(refusal)),
+                Ok(()) => {
+                    Transport::Sse(sse).close().await;
+                    Ok(())
+                }
+            }
+        }
+        Err(failure) => Err(failure),
+    }
+}
