@@ -100,6 +100,11 @@ impl Browser {
             .wait(&what, |all| Some(all.get(nth - 1)?.0.clone()))
     }
 
+    /// The pages that it ended at so far, if it follows.
+    pub fn pages(&self) -> Vec<Page> {
+        self.pages.all()
+    }
+
     /// The page that it ended at for the `nth` time, counted from 1, if it follows. Waits for it.
     pub fn page(&self, nth: usize) -> Page {
         let what = format!("page {nth}");

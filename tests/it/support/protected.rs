@@ -113,10 +113,11 @@ impl Peer for Protected {
 /// The answer to a request that goes no further.
 fn looks(door: &Door, authority: &Authority, request: &Request) -> Option<Response> {
     let origin = format!("http://{}", request.header("host").unwrap_or_default());
-    let resource = format!("{origin}/mcp");
+    let resource = door.resource.clone();
+    let resource = resource.unwrap_or_else(|| format!("{origin}/mcp"));
     if request.path == METADATA {
         let document = json!({
-            "resource": door.resource.as_deref().unwrap_or(&resource),
+            "resource": resource,
             "authorization_servers": [authority.issuer],
             "bearer_methods_supported": ["header"],
         });
