@@ -36,6 +36,8 @@ pub struct Door {
 pub struct Protected {
     /// The MCP server behind the door.
     pub mcp: Legacy,
+    /// The methods that were let in: of JSON-RPC, or of HTTP where there is none.
+    pub admitted: Arc<Shelf<String>>,
     door: Arc<Mutex<Door>>,
     authority: Arc<Mutex<Authority>>,
 }
@@ -70,13 +72,21 @@ impl Protected {
     pub fn on(auth: &AuthServer, plan: LegacyPlan, server: Plan) -> Self {
         let door = Arc::new(Mutex::new(Door::default()));
         let authority = Arc::new(Mutex::new(Authority::of(auth)));
+        let admitted = Arc::new(Shelf::default());
         let (shared, whose) = (Arc::clone(&door), Arc::clone(&authority));
+        let seen = Arc::clone(&admitted);
         let guard = move |request: &Request| {
             let door = lock(&shared).clone();
-            looks(&door, &lock(&whose), request)
+            let answer = looks(&door, &lock(&whose), request);
+            if answer.is_none() {
+                let method = request.rpc_method();
+                seen.push(method.unwrap_or_else(|| request.method.to_string()));
+            }
+            answer
         };
         Self {
             mcp: plan.guarded(guard).serve_on(server),
+            admitted,
             door,
             authority,
         }
@@ -90,6 +100,15 @@ impl Protected {
     /// Moves to another authorization server: its metadata names that one, and only its tokens are good.
     pub fn move_to(&self, auth: &AuthServer) {
         *lock(&self.authority) = Authority::of(auth);
+    }
+
+    /// Waits until that method was let in `count` times.
+    pub fn wait_admitted(&self, method: &str, count: usize) {
+        let what = format!("{count} of {method} to be let in");
+        self.admitted.wait(&what, |all| {
+            let found = all.iter().filter(|own| *own == method).count();
+            (found >= count).then_some(())
+        });
     }
 
     /// The requests so far of that JSON-RPC method that had a token.

@@ -89,12 +89,29 @@ impl Scene {
 
     /// The same with a bridge that is about to start.
     pub fn sign_in(&self, launch: Launch) -> Tether {
+        let before = self.listening();
         let tether = launch.start();
         say_hello(&tether);
         let page = visit::follow(&address(&tether));
         assert_eq!(page.status, 200, "{page}");
         welcomed(&tether);
+        self.mcp.wait_admitted("GET", before + 1);
         tether
+    }
+
+    /// A bridge whose user had signed in before; its handshake is through.
+    pub fn again(&self) -> Tether {
+        let before = self.listening();
+        let tether = self.launch().start();
+        tether.initialize();
+        self.mcp.wait_admitted("GET", before + 1);
+        tether
+    }
+
+    /// How often a bridge came to listen, which is the last step of its handshake.
+    fn listening(&self) -> usize {
+        let gets = |all: &[String]| all.iter().filter(|own| *own == "GET").count();
+        self.mcp.admitted.with(gets)
     }
 
     /// The folder that `MCP_TETHER_HOME` names.
