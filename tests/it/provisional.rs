@@ -13,7 +13,7 @@ use crate::support::visit;
 const LISTS: [&str; 3] = ["tools", "resources", "prompts"];
 
 fn hasty(scene: &Scene) -> Launch {
-    scene.launch().args(["--initialize-wait", "0.5"])
+    scene.launch().args(["--initialize-wait", "1"])
 }
 
 /// A bridge whose handshake was answered without the server; the address that it waits at.

@@ -93,6 +93,12 @@ impl Browser {
         self.opened.with(<[Address]>::len)
     }
 
+    /// The addresses that it was opened with so far.
+    pub fn opened_with(&self) -> Vec<String> {
+        self.opened
+            .with(|all| all.iter().map(|own| own.0.clone()).collect())
+    }
+
     /// The address that it was opened with for the `nth` time, counted from 1. Waits for it.
     pub fn address(&self, nth: usize) -> String {
         let what = format!("the browser to open, {nth} times");
