@@ -142,12 +142,15 @@ impl Attempt {
                     .as_ref()
                     .map(|words| format!(": {words}"))
                     .unwrap_or_default();
-                let what = if error == "access_denied" {
-                    "the sign-in was refused".to_owned()
+                let failure = if error == "access_denied" {
+                    Failure::Credentials {
+                        what: "the sign-in was refused".to_owned(),
+                        hint: "if that was not meant, sign in again and allow it",
+                    }
                 } else {
-                    format!("the sign-in failed, {error}{more}")
+                    refusal(format!("the sign-in failed, {error}{more}"))
                 };
-                Err(NoToken::Refused(error.clone(), refusal(what)))
+                Err(NoToken::Refused(error.clone(), failure))
             }
             Err(rejected) => Err(refusal(rejected.to_string()).into()),
         }

@@ -10,7 +10,7 @@ use super::oauth::now;
 use super::registration::{self, AuthMethod, is_expired};
 use super::sign_in::{Asked, Procedure};
 use crate::error::Failure;
-use crate::store::Client;
+use crate::store::{Client, Record};
 
 /// The port of the redirect addresses in our client metadata document.
 pub const DOCUMENT_PORT: u16 = 38741;
@@ -83,7 +83,14 @@ impl Procedure<'_> {
         match (registered, discovered.source) {
             // Nothing of what a server without metadata may have is there.
             (Err(Failure::Credentials { .. }), Source::Assumed) => Err(Failure::NoSignIn),
-            (registered, _) => registered,
+            (Err(failure), _) => Err(failure),
+            (Ok(client), _) => {
+                // Whatever the user decides, the next sign-in need not register again.
+                let mut record = Record::new(self.key(asked, &client));
+                record.client = Some(client.clone());
+                self.oauth.vault.save(&record).await;
+                Ok(client)
+            }
         }
     }
 

@@ -226,6 +226,12 @@ impl Oauth {
     pub(super) async fn reload(&self) -> Result<bool, Failure> {
         let found = self.vault.find().await.map_err(|wrong| told(&wrong))?;
         let Some(found) = found else {
+            // Somebody has logged out.
+            if self.record().is_some() && !self.vault.is_unkept() {
+                let mut state = self.state();
+                state.record = None;
+                state.epoch += 1;
+            }
             return Ok(false);
         };
         let current = self.record();
@@ -248,9 +254,10 @@ impl Oauth {
     pub fn sign_in(self: &Arc<Self>) -> watch::Receiver<SignIn> {
         let mut state = self.state();
         let satisfied = state.has_token() && state.need.refused != state.epoch;
-        if satisfied {
+        let running = self.status.borrow().is_running();
+        if !running && satisfied {
             self.status.send_replace(SignIn::Done);
-        } else if !self.status.borrow().is_running() {
+        } else if !running {
             self.status.send_replace(SignIn::Begun);
             let (oauth, need) = (Arc::clone(self), state.need.clone());
             let task = tokio::spawn(async move {
@@ -271,6 +278,12 @@ impl Oauth {
         self.status.subscribe()
     }
 
+    /// Makes it stand so.
+    #[cfg(test)]
+    pub fn set_status(&self, status: SignIn) {
+        self.status.send_replace(status);
+    }
+
     /// How the sign-in stands.
     pub fn status(&self) -> watch::Receiver<SignIn> {
         self.status.subscribe()
@@ -284,11 +297,13 @@ impl Oauth {
 
     /// Gives the sign-in up, if one goes on.
     pub fn abandon(&self, why: Failure) {
-        let task = self.state().task.take();
-        if let Some(task) = task.filter(|_| self.status.borrow().is_running()) {
-            task.abort();
-            self.status.send_replace(SignIn::Failed(why));
+        if !self.status.borrow().is_running() {
+            return;
         }
+        if let Some(task) = self.state().task.take() {
+            task.abort();
+        }
+        self.status.send_replace(SignIn::Failed(why));
     }
 
     /// The address that the browser was sent back to, typed in by the user.

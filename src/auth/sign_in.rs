@@ -163,7 +163,10 @@ impl Procedure<'_> {
                 Ok(record) => return Ok(record),
                 Err(Ended::Stop(failure) | Ended::Denied(failure)) => return Err(failure),
                 Err(Ended::Client(failure)) => {
-                    client = None;
+                    if let Some(unknown) = client.take() {
+                        let key = self.key(&asked, &unknown);
+                        self.oauth.vault.forget(&key).await;
+                    }
                     failure
                 }
                 Err(Ended::Code(failure)) => failure,
@@ -291,6 +294,16 @@ impl Procedure<'_> {
         Ok(self.keep(asked, attempt.client().clone(), fresh).await?)
     }
 
+    /// What the sign-in of a client is kept under.
+    pub fn key(&self, asked: &Asked<'_>, client: &Client) -> Key {
+        Key {
+            issuer: asked.discovered.issuer.clone(),
+            client_id: client.client_id.clone(),
+            resource: asked.resource.to_owned(),
+            profile: self.oauth.options.profile.clone(),
+        }
+    }
+
     /// Keeps what the sign-in gave, before anything uses it.
     async fn keep(
         &self,
@@ -299,12 +312,7 @@ impl Procedure<'_> {
         fresh: flow::Tokens,
     ) -> Result<Record, Failure> {
         let vault = &self.oauth.vault;
-        let key = Key {
-            issuer: asked.discovered.issuer.clone(),
-            client_id: client.client_id.clone(),
-            resource: asked.resource.to_owned(),
-            profile: self.oauth.options.profile.clone(),
-        };
+        let key = self.key(asked, &client);
         let _guard = vault.locked(&key).await?;
         let kept = vault.load(&key).await.ok().flatten();
         let mut record = kept.unwrap_or_else(|| Record::new(key.clone()));

@@ -1,5 +1,6 @@
 //! The sign-ins of one server and account in the store: found by the server's name, changed under the lock of their key.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) struct Vault {
     server: String,
     /// The store in use, once there is something to keep in it.
     store: Mutex<Option<Store>>,
+    /// What was to be kept last could not be.
+    unkept: AtomicBool,
 }
 
 impl Vault {
@@ -27,9 +30,15 @@ impl Vault {
         let alone = options.folders.is_none() || options.store == Kind::Memory;
         Self {
             server: server_name(&options.server),
+            unkept: AtomicBool::new(false),
             store: Mutex::new(alone.then(|| Store::Memory(Memory::default()))),
             options,
         }
+    }
+
+    /// Whether this process alone knows what it saved last.
+    pub fn is_unkept(&self) -> bool {
+        self.unkept.load(Ordering::Relaxed)
     }
 
     /// The name of the server.
@@ -123,12 +132,18 @@ impl Vault {
         }
     }
 
-    /// The sign-in for a resource of an issuer, whichever server it was made for.
+    /// The sign-in for a resource of an issuer, whichever server it was made for; one without tokens may still have a client.
     pub async fn find_for(&self, issuer: &str, resource: &str) -> Option<Record> {
         let mut logins = self.logins().await;
         logins.retain(|login| login.key.issuer == issuer && login.key.resource == resource);
-        // An unreadable one is replaced.
-        self.read(logins.first()?).await.ok().flatten()
+        let mut found = Vec::new();
+        for login in &logins {
+            // An unreadable one is replaced.
+            found.extend(self.read(login).await.ok().flatten());
+        }
+        found
+            .into_iter()
+            .max_by_key(|record| (record.tokens.is_some(), record.client.is_some()))
     }
 
     async fn read(&self, login: &Login) -> Result<Option<Record>, StoreError> {
@@ -142,6 +157,11 @@ impl Vault {
             }
             Err(wrong @ StoreError::Corrupt(..)) => {
                 tracing::warn!("{wrong}");
+                Ok(None)
+            }
+            // As over SSH, where the keyring of the desktop is not to be had: this session gets a sign-in of its own.
+            Err(wrong @ StoreError::Absent(_)) if self.options.store == Kind::Auto => {
+                tracing::warn!("the stored sign-in is out of reach: {wrong}");
                 Ok(None)
             }
             Err(wrong) => Err(wrong),
@@ -162,11 +182,21 @@ impl Vault {
             Ok(store) => store.save(record).await,
             Err(wrong) => Err(wrong),
         };
+        self.unkept.store(kept.is_err(), Ordering::Relaxed);
         if let Err(wrong) = kept {
             tracing::warn!(
                 "the sign-in cannot be kept and is lost when mcp-tether ends: {wrong}; hint: {}",
                 wrong.hint()
             );
+        }
+    }
+
+    /// Forgets what is kept under a key.
+    pub async fn forget(&self, key: &Key) {
+        if let Some(store) = self.opened()
+            && let Err(wrong) = store.delete(key).await
+        {
+            tracing::debug!("a former sign-in stays: {wrong}");
         }
     }
 
@@ -181,7 +211,9 @@ impl Vault {
                 continue;
             };
             let retired = match store.load(&login.key).await {
-                Ok(Some(mut record)) if login.key.issuer != current.issuer => {
+                Ok(Some(mut record))
+                    if login.key.issuer != current.issuer || record.servers.len() > 1 =>
+                {
                     record.servers.remove(&self.server);
                     store.save(&record).await
                 }
@@ -209,12 +241,12 @@ impl Vault {
                 tracing::debug!("the sign-in is changed without a lock: {wrong}");
                 Ok(None)
             }
-            Outcome::TimedOut => Err(Failure::Timeout {
+            Outcome::TimedOut => Err(Failure::Store {
                 what: format!(
                     "another mcp-tether has been busy with this sign-in for {} s",
                     LOCK_WAIT.as_secs()
                 ),
-                option: "nothing; end the other process",
+                hint: "end the other process, then try again".to_owned(),
             }),
         }
     }

@@ -48,8 +48,8 @@ struct Client {
     elicits_urls: bool,
     /// What the bridge has asked it.
     own_asks: OwnAsks,
-    /// The address that it was asked to show last.
-    shown: Option<String>,
+    /// The address that it was asked to show, and the id of that elicitation.
+    shown: Option<(String, String)>,
 }
 
 impl Core {
@@ -182,12 +182,22 @@ impl Core {
         client.elicits_urls && client.held.is_none() && !client.gone
     }
 
-    /// Whether this is the first time that the client is asked to show that address.
-    pub fn asks_first(&self, url: &str) -> bool {
+    /// Notes that the client is asked to show an address; whether it has not been asked before.
+    pub fn shows_first(&self, url: &str, elicitation: &str) -> bool {
         let mut client = self.client();
-        let first = client.shown.as_deref() != Some(url);
-        client.shown = Some(url.to_owned());
+        let first = client.shown.as_ref().is_none_or(|(shown, _)| shown != url);
+        if first {
+            client.shown = Some((url.to_owned(), elicitation.to_owned()));
+        }
         first
+    }
+
+    /// The elicitation that showed the address of a sign-in which is now done.
+    pub fn shown_to_client(&self) -> Option<String> {
+        self.client()
+            .shown
+            .take()
+            .map(|(_, elicitation)| elicitation)
     }
 
     /// Asks the client in the bridge's own name; `None` when it leaves without an answer.

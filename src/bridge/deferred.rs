@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::core::Core;
+use super::link::Phase;
 use super::request::Request;
 use super::sign_in::{AtEnd, Waited, address};
 use crate::auth::SignIn;
@@ -117,7 +118,11 @@ impl Core {
         };
         let mut link = self.link.status();
         tokio::select! {
-            opened = link.wait_for(|status| status.generation > 0) => if opened.is_err() { return },
+            opened = link.wait_for(|status| status.generation > 0 && matches!(status.phase, Phase::Open)) => {
+                if opened.is_err() {
+                    return;
+                }
+            }
             () = signs_in => {}
         }
         if let Some(result) = self.link.replay.saved().result {

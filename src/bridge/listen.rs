@@ -130,7 +130,10 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
                 .min(MAX_RECONNECT_WAIT),
             None => backoff.wait(fastrand::f64()),
         };
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = core.signed_in() => {}
+        }
     }
 }
 

@@ -204,4 +204,4 @@ fn without_id(version: Option<&str>, code: i64, message: &str) -> Option<Message
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

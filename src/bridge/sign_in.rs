@@ -58,6 +58,17 @@ impl Core {
         self.link.authorizer().oauth()
     }
 
+    /// Waits for the end of the sign-in that goes on, if one does; else for ever.
+    pub async fn signed_in(&self) {
+        if let Some(oauth) = self.oauth()
+            && oauth.status().borrow().is_running()
+            && let Waited::SignedIn = settled(oauth.status()).await
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+
     /// Waits until the user has signed in, for the sake of a request that the server refused.
     pub async fn wait_for_sign_in(
         self: &Arc<Self>,
@@ -79,16 +90,27 @@ impl Core {
         // A client that shows the address itself needs no browser from us.
         let _waiting = (!elicits).then(|| oauth.wait());
         let until = until.unwrap_or_else(|| Instant::now() + WAIT);
-        let patient = self.client_is_gone() && stays;
-        let shown = self.show_progress(request, status.clone());
-        tokio::select! {
-            outcome = settled(status.clone()) => outcome,
-            () = tokio::time::sleep_until(until), if !patient => {
-                Waited::NotYet(address(&status.borrow()))
+        let patience = async {
+            tokio::time::sleep_until(until).await;
+            // A person at a terminal has nothing else to wait for.
+            if stays && self.client_is_gone() {
+                std::future::pending::<()>().await;
             }
-            () = shown => Waited::NotYet(None),
+        };
+        let outcome = tokio::select! {
+            outcome = settled(status.clone()) => outcome,
+            () = patience => Waited::NotYet(address(&status.borrow())),
+            () = self.show_progress(request, status.clone()) => Waited::NotYet(None),
             () = self.elicit(status.clone()), if elicits => Waited::NotYet(None),
+        };
+        if let Waited::SignedIn = outcome
+            && let Some(elicitation) = self.shown_to_client()
+        {
+            let params = json!({ "elicitationId": elicitation }).to_string();
+            let method = "notifications/elicitation/complete";
+            self.to_client(reply::notification(method, &params)).await;
         }
+        outcome
     }
 
     /// Why this request neither begins a sign-in nor waits for one.
@@ -169,37 +191,30 @@ impl Core {
         }
     }
 
-    /// Asks the client to show the address to the user (2025-11-25 elicitation §URL Mode). Returns when there is nothing to wait
-    /// for any more: the user said no.
+    /// Asks the client to show the address to the user (2025-11-25 elicitation §URL Mode), once for all requests that wait. A user
+    /// who declines ends the sign-in. Never returns.
     async fn elicit(self: &Arc<Self>, mut status: watch::Receiver<SignIn>) {
         let started = status
             .wait_for(|status| matches!(status, SignIn::Started(_)))
             .await
             .ok()
             .and_then(|status| address(&status));
-        let Some(url) = started else {
-            return std::future::pending().await;
-        };
-        if !self.asks_first(&url) {
-            return std::future::pending().await;
-        }
         let id = self.link.own_id();
-        let elicitation = json!(format!("{id}").trim_matches('"'));
-        let params = json!({
-            "mode": "url",
-            "elicitationId": elicitation,
-            "url": url,
-            "message": format!("Sign in to {} to use its tools.", self.options.server),
-        });
-        let answer = self
-            .ask_client_ourselves(reply::request(
-                &id,
-                "elicitation/create",
-                Some(&params.to_string()),
-            ))
-            .await;
-        if answer.is_some_and(|answer| declines(&answer)) {
-            if let Some(oauth) = self.oauth() {
+        let elicitation = id.raw().trim_matches('"').to_owned();
+        if let Some(url) = started
+            && self.shows_first(&url, &elicitation)
+        {
+            let params = json!({
+                "mode": "url",
+                "elicitationId": elicitation,
+                "url": url,
+                "message": format!("Sign in to {} to use its tools.", self.options.server),
+            });
+            let request = reply::request(&id, "elicitation/create", Some(&params.to_string()));
+            let answer = self.ask_client_ourselves(request).await;
+            if answer.is_some_and(|answer| declines(&answer))
+                && let Some(oauth) = self.oauth()
+            {
                 oauth.abandon(Failure::SignIn {
                     what: "the user declined to sign in".to_owned(),
                     hint: format!(
@@ -208,15 +223,7 @@ impl Core {
                     ),
                 });
             }
-            return std::future::pending().await;
         }
-        let _ = status.wait_for(|status| !status.is_running()).await;
-        let params = json!({ "elicitationId": elicitation }).to_string();
-        self.to_client(reply::notification(
-            "notifications/elicitation/complete",
-            &params,
-        ))
-        .await;
         std::future::pending::<()>().await;
     }
 }
@@ -267,3 +274,6 @@ pub(super) fn elicits_urls(initialize: &Message) -> bool {
 
 /// The id of a message as a map key for what we ask the client ourselves.
 pub(super) type OwnAsks = std::collections::HashMap<Id, tokio::sync::oneshot::Sender<Message>>;
+
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,8 @@ use crate::transport::stdio::Input;
 use crate::transport::{Events, Exchange, Limits, Outgoing, Reply, Transport};
 
 /// A bridge to a scripted peer, with the client's ends of its queues.
-struct Rig {
-    input: Option<Sender<Input>>,
+pub(super) struct Rig {
+    pub input: Option<Sender<Input>>,
     output: Receiver<Message>,
     stop: Option<oneshot::Sender<()>>,
     end: JoinHandle<End>,
@@ -30,7 +30,7 @@ struct Rig {
 
 type Script = dyn Fn(&Message) -> Result<Reply, Failure> + Send + Sync;
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         initialize_wait: Duration::from_secs(8),
         request_timeout: None,
@@ -44,10 +44,10 @@ fn options() -> Options {
     }
 }
 
-fn remote(scripted: Scripted) -> Remote {
-    let url = Url::parse("http://127.0.0.1:1/mcp").unwrap();
-    let client = Client::new(client::Options {
-        url: url.clone(),
+/// A network with nobody on it.
+pub(super) fn network() -> client::Options {
+    client::Options {
+        url: Url::parse("http://127.0.0.1:1/mcp").unwrap(),
         proxy: client::Proxy::Direct,
         ca_file: None,
         client_cert: None,
@@ -57,20 +57,19 @@ fn remote(scripted: Scripted) -> Remote {
         connect_timeout: Duration::from_secs(1),
         cookies: client::Cookies::Off,
         named_by: client::NamedBy::User,
-    })
-    .unwrap();
+    }
+}
+
+fn remote(scripted: Scripted, authorizer: Authorizer) -> Remote {
+    let network = network();
+    let url = network.url.clone();
+    let client = Client::new(network).unwrap();
     let limits = Limits {
         headers: None,
         body: None,
         message: 1 << 20,
     };
-    let exchange = Exchange::new(
-        client,
-        url,
-        http::HeaderMap::new(),
-        Authorizer::None,
-        limits,
-    );
+    let exchange = Exchange::new(client, url, http::HeaderMap::new(), authorizer, limits);
     Remote {
         exchange: Arc::new(exchange),
         order: Order::HttpFirst,
@@ -84,6 +83,14 @@ impl Rig {
         options: Options,
         script: impl Fn(&Message) -> Result<Reply, Failure> + Send + Sync + 'static,
     ) -> Self {
+        Self::with(options, Authorizer::None, script)
+    }
+
+    pub fn with(
+        options: Options,
+        authorizer: Authorizer,
+        script: impl Fn(&Message) -> Result<Reply, Failure> + Send + Sync + 'static,
+    ) -> Self {
         let script: Arc<Script> = Arc::new(script);
         let sent = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&sent);
@@ -95,7 +102,7 @@ impl Rig {
         let (to_bridge, input) = queue::bounded(1 << 20);
         let (output, from_bridge) = queue::bounded(1 << 20);
         let (stop, stopped) = oneshot::channel();
-        let bridge = Bridge::new(options, remote(scripted), output);
+        let bridge = Bridge::new(options, remote(scripted, authorizer), output);
         let end = tokio::spawn(bridge.run(input, async {
             if stopped.await.is_err() {
                 std::future::pending::<()>().await;
@@ -110,7 +117,7 @@ impl Rig {
         }
     }
 
-    async fn send(&self, line: &str) {
+    pub async fn send(&self, line: &str) {
         let line = Bytes::from(line.to_owned());
         self.input
             .as_ref()
@@ -120,7 +127,7 @@ impl Rig {
             .unwrap();
     }
 
-    async fn recv(&mut self) -> String {
+    pub async fn recv(&mut self) -> String {
         let message = self.output.recv().await.expect("a message");
         String::from_utf8(message.line().to_vec()).unwrap()
     }
@@ -132,7 +139,7 @@ impl Rig {
         }
     }
 
-    fn sent(&self, method: &str) -> usize {
+    pub fn sent(&self, method: &str) -> usize {
         self.sent
             .lock()
             .unwrap()

@@ -1,14 +1,14 @@
 //! What can be typed. Rules: long names only, values in capitals, `0` switches a time limit off, and nothing is required
 //! but the server. Each option can also be set in the environment and the config file.
 
+mod authorization;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use url::Url;
-
-use super::values::{Seconds, bytes, pair, path, positive_seconds};
-use crate::auth::loopback::Host;
+use super::values::{Seconds, bytes, positive_seconds};
+pub use authorization::{Auth, Authorization, SignIn, Store};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
 #[derive(Debug, Parser)]
@@ -26,6 +26,39 @@ pub struct Cli {
     pub command: Option<Command>,
     #[command(flatten)]
     pub bridge: Bridge,
+}
+
+/// The definition of all that can be typed. What a command has no use for is not in its help; settings for the bridge may
+/// still reach it, from the environment, say.
+pub fn command() -> clap::Command {
+    fn about(arg: &clap::Arg, heading: &str) -> bool {
+        arg.get_help_heading() == Some(heading)
+    }
+    fn id_is(arg: &clap::Arg, ids: &[&str]) -> bool {
+        ids.contains(&arg.get_id().as_str())
+    }
+    fn sign_ins_only(command: clap::Command) -> clap::Command {
+        command.mut_args(|arg| {
+            let hidden = about(&arg, "Remote")
+                || about(&arg, "Filter")
+                || (about(&arg, "Authorization") && !id_is(&arg, &["profile", "store"]))
+                || id_is(&arg, &["callback_port"]);
+            let hidden = hidden || arg.is_hide_set();
+            arg.hide(hidden)
+        })
+    }
+    Cli::command()
+        .mut_subcommand("login", |login| {
+            login.mut_args(|arg| {
+                let remote = about(&arg, "Remote")
+                    && !id_is(&arg, &["header", "header_file", "disable_cookies"]);
+                let hidden = remote || about(&arg, "Filter") || id_is(&arg, &["sign_in"]);
+                let hidden = hidden || arg.is_hide_set();
+                arg.hide(hidden)
+            })
+        })
+        .mut_subcommand("logout", sign_ins_only)
+        .mut_subcommand("status", sign_ins_only)
 }
 
 /// The commands.
@@ -163,117 +196,12 @@ pub struct Remote {
     /// Longest that a request may take, in seconds; 0 for no limit, and 60 for the handshake unless given
     #[arg(long, value_name = "SECS", default_value = "0")]
     pub request_timeout: Seconds,
-    /// How long the handshake waits for a server that is not up, in seconds
+    /// How long the handshake waits for a server that is not up, or for the user to sign in, in seconds
     #[arg(long, value_name = "SECS", default_value = "8")]
     pub initialize_wait: Seconds,
     /// How long running requests may go on when stdin has ended, in seconds
     #[arg(long, value_name = "SECS", default_value = "30")]
     pub grace: Seconds,
-}
-
-/// Where credentials come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Auth {
-    /// The given Authorization header, else a sign-in when the server asks for one
-    Auto,
-    /// A sign-in when the server asks for one
-    Oauth,
-    /// The given headers only
-    None,
-}
-
-/// What begins a sign-in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SignIn {
-    /// Any request that needs one
-    Eager,
-    /// Tool calls only
-    OnDemand,
-}
-
-/// Where sign-ins are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Store {
-    /// The keyring, or files where there is none
-    Auto,
-    /// The system's keyring
-    Keyring,
-    /// Files that only this user can read
-    File,
-    /// This process alone
-    Memory,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Authorization")]
-pub struct Authorization {
-    /// Where credentials come from
-    #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
-    pub auth: Auth,
-    /// What begins a sign-in
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "eager")]
-    pub sign_in: SignIn,
-    /// Another account on the same server
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub profile: String,
-    /// Where sign-ins are kept
-    #[arg(long, value_enum, value_name = "WHERE", default_value = "auto")]
-    pub store: Store,
-    /// Scope to ask for, in place of what the server names
-    #[arg(long, value_name = "SCOPE")]
-    pub scope: Option<String>,
-    /// Resource to ask tokens for, in place of what the server names
-    #[arg(
-        long,
-        value_name = "URL",
-        conflicts_with = "disable_resource_parameter"
-    )]
-    pub resource: Option<String>,
-    /// Do not send the resource parameter, for servers that refuse it
-    #[arg(long)]
-    pub disable_resource_parameter: bool,
-    /// Take the server's metadata only if it names this very URL
-    #[arg(long)]
-    pub strict_resource: bool,
-    /// Parameter to add to the authorization request, as name=value [repeatable]
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub authorize_param: Vec<(String, String)>,
-    /// Id of a client that is registered with the authorization server
-    #[arg(long, value_name = "ID", conflicts_with = "static_oauth_client_info")]
-    pub client_id: Option<String>,
-    /// File with that client's secret
-    #[arg(long, value_name = "FILE", conflicts_with = "static_oauth_client_info")]
-    pub client_secret_file: Option<PathBuf>,
-    /// Client as JSON with client_id and client_secret; @FILE reads it from a file, which keeps the secret out of sight
-    #[arg(long, value_name = "JSON|@FILE")]
-    pub static_oauth_client_info: Option<String>,
-    /// Metadata to register with, as JSON or @FILE
-    #[arg(long, value_name = "JSON|@FILE")]
-    pub static_oauth_client_metadata: Option<String>,
-    /// URL of a client metadata document, to be used as the client's id
-    #[arg(long, value_name = "URL")]
-    pub client_metadata_url: Option<String>,
-    /// Name of this machine that the browser comes back to: 127.0.0.1, localhost or ::1
-    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
-    pub host: Host,
-    /// Path that the browser comes back to
-    #[arg(long, value_name = "PATH", default_value = "/oauth/callback", value_parser = path)]
-    pub callback_path: String,
-    /// Page to show after a sign-in, in place of the built-in one
-    #[arg(long, value_name = "URL")]
-    pub auth_success_url: Option<Url>,
-    /// Longest that a sign-in may take, in seconds
-    #[arg(long, value_name = "SECS", value_parser = positive_seconds, default_value = "300")]
-    pub auth_timeout: Seconds,
-    /// Open no browser: the address is printed
-    #[arg(long)]
-    pub no_browser: bool,
-    /// Trust an authorization server whose metadata names another issuer
-    #[arg(long)]
-    pub allow_issuer_mismatch: bool,
-    /// Trust an authorization server that does not say it knows PKCE
-    #[arg(long)]
-    pub allow_missing_pkce_metadata: bool,
 }
 
 #[derive(Debug, Args)]

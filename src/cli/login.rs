@@ -93,9 +93,9 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
         // It may want one for what comes later.
         Ok(Ok(())) => {}
         Err(_) => {
-            return Err(Failure::Timeout {
+            return Err(Failure::Unreachable {
                 what: format!("the server did not answer within {} s", ASK.as_secs()),
-                option: "--headers-timeout",
+                hint: "check that the URL is that of an MCP server, and try again later",
             });
         }
     }

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Command as Clap, CommandFactory, FromArgMatches};
+use clap::{ArgAction, ArgMatches, Command as Clap, FromArgMatches};
 
-use super::args::{Cli, Command};
+use super::args::{self, Cli, Command};
 use crate::config::{Known, Paths, Server, Setting, Takes, from_environment, from_file};
 use crate::error::Fatal;
 use crate::net::guard;
@@ -35,7 +35,7 @@ pub fn resolve(
     argv: &[OsString],
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<Command, Unresolved> {
-    let command = Cli::command();
+    let command = args::command();
     let typed = command
         .clone()
         .try_get_matches_from(argv)

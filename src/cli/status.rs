@@ -32,6 +32,8 @@ pub fn status(args: &Status, env: &Env<'_>) -> Result<ExitCode, Fatal> {
                 Err(wrong) => Account::unreadable(login, wrong.to_string()),
             });
         }
+        // What only registered a client is no sign-in.
+        accounts.retain(|account| account.signed_in || !account.servers.is_empty());
         accounts
     })?;
     if args.json {

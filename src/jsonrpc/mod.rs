@@ -119,7 +119,7 @@ impl Message {
                 method: None,
                 error: Some(error),
                 ..
-            } => (Kind::Error, Some(*error)),
+            } if has_code(error) => (Kind::Error, Some(*error)),
             Envelope {
                 method: None,
                 result: Some(result),
@@ -219,6 +219,16 @@ impl Weight for Message {
     fn weight(&self) -> usize {
         self.line.len()
     }
+}
+
+/// Whether an `error` is that of JSON-RPC (JSON-RPC 2.0 §5.1): OAuth and web frameworks have a member of that name as well.
+fn has_code(error: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Error {
+        #[serde(rename = "code")]
+        _code: i64,
+    }
+    serde_json::from_str::<Error>(error.get()).is_ok()
 }
 
 /// Whether the bytes are a JSON array, if they are JSON.

@@ -37,6 +37,18 @@ fn tells_the_kinds_apart() {
 }
 
 #[test]
+fn an_error_of_another_protocol_is_no_message() {
+    for text in [
+        r#"{"error":"insufficient_scope","error_description":"x"}"#,
+        r#"{"id":1,"error":{"message":"no code"}}"#,
+        r#"{"id":1,"error":{"code":"E1","message":"x"}}"#,
+        r#"{"id":1,"error":null}"#,
+    ] {
+        assert!(matches!(refuse(text), Malformed::NotMessage(_)), "{text}");
+    }
+}
+
+#[test]
 fn says_what_is_no_message() {
     assert!(matches!(refuse("nonsense"), Malformed::Json(_)));
     assert!(matches!(refuse(r#"{"id":1"#), Malformed::Json(_)));

@@ -17,15 +17,17 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{RoleServer, ServerHandler, schemars, tool, tool_handler, tool_router};
 
+use crate::oauth::{Door, Oauth};
+
 /// The URL that clients of this listener use.
 pub fn url(listener: &TcpListener) -> anyhow::Result<String> {
     let address = listener.local_addr().context("read the address")?;
     Ok(format!("http://{address}/mcp"))
 }
 
-/// Serves until the process ends. Each session gets a `Tools` of its own.
+/// Serves until the process ends, behind `oauth` if there is one. Each session gets a `Tools` of its own.
 #[tokio::main(flavor = "current_thread")]
-pub async fn run(listener: TcpListener) -> anyhow::Result<()> {
+pub async fn run(listener: TcpListener, oauth: Option<&Arc<Oauth>>) -> anyhow::Result<()> {
     let mcp = StreamableHttpService::new(
         || Ok(Tools),
         Arc::new(LocalSessionManager::default()),
@@ -35,10 +37,19 @@ pub async fn run(listener: TcpListener) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
-        let mcp = mcp.clone();
+        let (mcp, oauth) = (mcp.clone(), oauth.cloned());
         let answer = service_fn(move |request| {
-            let mcp = mcp.clone();
-            async move { Ok::<_, Infallible>(mcp.handle(request).await) }
+            let (mcp, oauth) = (mcp.clone(), oauth.clone());
+            async move {
+                let door = match oauth {
+                    Some(oauth) => oauth.check(request).await,
+                    None => Door::Open(request),
+                };
+                Ok::<_, Infallible>(match door {
+                    Door::Open(request) => mcp.handle(request).await,
+                    Door::Answered(answer) => answer,
+                })
+            }
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
     }

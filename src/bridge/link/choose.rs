@@ -180,7 +180,7 @@ impl Link {
         let task = tokio::spawn(async move {
             let connected = sse.connect().await;
             if connected.is_ok() {
-                link.stream_opened(sse.generation(), Phase::Open);
+                link.stream_opened(sse.generation(), link.phase_of_a_new_stream());
             }
             *link.opening.lock().unwrap_or_else(PoisonError::into_inner) = None;
             connected
@@ -188,6 +188,15 @@ impl Link {
         async move { task.await.unwrap_or(Err(Failure::Closed)) }
             .boxed()
             .shared()
+    }
+
+    /// Whether requests may follow at once. Where the client's handshake was answered without the server, its own comes first.
+    fn phase_of_a_new_stream(&self) -> Phase {
+        if self.replay.is_deferred() {
+            Phase::Renewing
+        } else {
+            Phase::Open
+        }
     }
 
     /// A stream is open on which the server may send by itself at once.
@@ -243,7 +252,7 @@ impl Link {
                     let generation = transport.generation();
                     *choice = Choice::Settled(transport);
                     drop(choice);
-                    link.stream_opened(generation, Phase::Open);
+                    link.stream_opened(generation, link.phase_of_a_new_stream());
                     link.remote.remember(true);
                     Ok(())
                 }

@@ -4,12 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
 use super::{Link, Phase, answer};
 use crate::bridge::replay::Agreed;
 use crate::error::{Failure, Kind as Trouble};
-use crate::jsonrpc::{Kind, Message};
+use crate::jsonrpc::{Id, Kind, Message};
 use crate::net::retry::Backoff;
-use crate::transport::{Outgoing, Transport};
+use crate::transport::{Outgoing, Reply, Transport};
 
 /// Tries before those who wait are told.
 const TRIES: u32 = 4;
@@ -50,44 +53,48 @@ impl Link {
         }
     }
 
-    async fn renewal(self: Arc<Self>) {
-        tracing::debug!("the session is lost: opening a new one");
-        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
-        let mut tries = 0;
-        let phase = loop {
-            let failure = match self.handshake().await {
-                Ok(()) => break Phase::Open,
-                Err(failure) => failure,
+    /// Boxed, since an exchange may lead to a renewal, and a renewal makes exchanges.
+    fn renewal(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            tracing::debug!("the session is lost: opening a new one");
+            let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
+            let mut tries = 0;
+            let phase = loop {
+                let failure = match self.handshake().await {
+                    Ok(()) => break Phase::Open,
+                    Err(failure) => failure,
+                };
+                tries += 1;
+                tracing::debug!("no new session: {failure}");
+                if tries >= TRIES || !passes(&failure) {
+                    break Phase::Broken(match failure {
+                        told if self.replay.is_deferred() => told,
+                        told if told.kind() == Trouble::Auth => told,
+                        told @ Failure::Session(_) => told,
+                        other => Failure::Session(format!(
+                            "the session was lost and could not be renewed: {other}"
+                        )),
+                    });
+                }
+                tokio::time::sleep(backoff.wait(fastrand::f64())).await;
             };
-            tries += 1;
-            tracing::debug!("no new session: {failure}");
-            if tries >= TRIES || !passes(&failure) {
-                break Phase::Broken(match failure {
-                    told if self.replay.is_deferred() => told,
-                    told if told.kind() == Trouble::Auth => told,
-                    told @ Failure::Session(_) => told,
-                    other => Failure::Session(format!(
-                        "the session was lost and could not be renewed: {other}"
-                    )),
-                });
-            }
-            tokio::time::sleep(backoff.wait(fastrand::f64())).await;
-        };
-        self.status.send_modify(|status| status.phase = phase);
+            self.status.send_modify(|status| status.phase = phase);
+        }
+        .boxed()
     }
 
     async fn handshake(self: &Arc<Self>) -> Result<(), Failure> {
-        let transport = self.transport().ok_or(Failure::Closed)?;
-        if let Transport::Sse(sse) = &transport {
-            sse.connect().await?;
-            self.stream_opened(transport.generation(), Phase::Renewing);
-        }
         let saved = self.replay.saved();
+        let deferred = self.replay.is_deferred();
+        if !deferred && let Some(Transport::Sse(sse)) = self.transport() {
+            sse.connect().await?;
+            self.stream_opened(sse.generation(), Phase::Renewing);
+        }
         let Some(initialize) = saved.initialize else {
             return Ok(());
         };
-        let answer = self.ask(&transport, Outgoing::opening(initialize)).await?;
-        let deferred = saved.agreed.is_none();
+        let answer = self.open_session(initialize, deferred).await?;
+        let transport = self.transport().ok_or(Failure::Closed)?;
         let agreed = Agreed::read(&answer).ok_or_else(|| {
             Failure::Session(if deferred {
                 "the server refused the handshake after the sign-in".to_owned()
@@ -137,13 +144,35 @@ impl Link {
         Ok(())
     }
 
+    /// Sends the saved `initialize`. The first one that the server sees also finds out which transport it speaks.
+    async fn open_session(
+        self: &Arc<Self>,
+        initialize: Message,
+        deferred: bool,
+    ) -> Result<Message, Failure> {
+        if !deferred {
+            let transport = self.transport().ok_or(Failure::Closed)?;
+            return self.ask(&transport, Outgoing::opening(initialize)).await;
+        }
+        let id = self.own_id();
+        let outgoing = Outgoing::opening(initialize.with_id(&id));
+        Self::answered(self.exchange(&outgoing), &id).await
+    }
+
     /// Sends a saved request under an id of our own and waits for the answer.
     async fn ask(&self, transport: &Transport, mut outgoing: Outgoing) -> Result<Message, Failure> {
         let id = self.own_id();
         outgoing.message = outgoing.message.with_id(&id);
+        Self::answered(transport.send(&outgoing), &id).await
+    }
+
+    async fn answered(
+        sent: impl Future<Output = Result<Reply, Failure>>,
+        id: &Id,
+    ) -> Result<Message, Failure> {
         let asked = async {
-            let reply = transport.send(&outgoing).await?;
-            answer(reply, &id, |message| async move {
+            let reply = sent.await?;
+            answer(reply, id, |message| async move {
                 tracing::debug!(
                     "dropped a message of the new session's handshake: {}",
                     message.method()

@@ -1,0 +1,215 @@
+// Two servers in this process: `oidc-provider` as the authorization server, and a small MCP server whose tokens it gives.
+
+import { createServer } from 'node:http';
+
+import Provider from 'oidc-provider';
+
+const SCOPE = 'mcp:tools';
+const USER = 'alice';
+
+/// The resources of the MCP server, each with the seconds that its access tokens live.
+const LIFETIMES = { '/mcp': 3600, '/brief/mcp': 5 };
+
+const TOOL = { name: 'whoami', description: 'Names the user', inputSchema: { type: 'object' } };
+
+// What the provider does that a test may want to see, by the provider's own names.
+const EVENTS = ['registration_create.success', 'authorization.success', 'access_token.saved', 'grant.revoked'];
+const TROUBLE = ['registration_create.error', 'authorization.error', 'grant.error', 'revocation.error', 'server_error'];
+
+/// Starts both. `events` and `secrets` grow as things happen.
+export async function startPeer() {
+  const [authorization, resource] = await Promise.all([listen(), listen()]);
+  const peer = new Peer(authorization, resource);
+  authorization.server.on('request', (request, response) => peer.authorize(request, response));
+  resource.server.on('request', (request, response) => peer.serve(request, response));
+  return peer;
+}
+
+class Peer {
+  #servers;
+  #provider;
+  #origin;
+
+  constructor(authorization, resource) {
+    this.#servers = [authorization.server, resource.server];
+    this.#origin = resource.origin;
+    this.issuer = authorization.origin;
+    this.events = [];
+    /// Every token that was issued, by its kind.
+    this.issued = { access_token: [], refresh_token: [] };
+    this.#provider = this.#build();
+  }
+
+  /// The address of a resource.
+  url(path) {
+    return `${this.#origin}${path}`;
+  }
+
+  /// How often something happened.
+  count(event) {
+    return this.events.filter((seen) => seen === event).length;
+  }
+
+  /// Makes every access token worthless, as if its time were over.
+  async expire() {
+    const tokens = await Promise.all(this.issued.access_token.map((token) => this.#provider.AccessToken.find(token)));
+    await Promise.all(tokens.map((token) => token?.destroy()));
+  }
+
+  /// Takes back what the user granted, so that no token works, whatever its kind.
+  async withdraw() {
+    await this.expire();
+    const tokens = await Promise.all(this.issued.refresh_token.map((token) => this.#provider.RefreshToken.find(token)));
+    await Promise.all(tokens.map((token) => token?.destroy()));
+  }
+
+  /// Whether a token is still good.
+  async isGood(token) {
+    const { AccessToken, RefreshToken } = this.#provider;
+    const found = (await AccessToken.find(token)) ?? (await RefreshToken.find(token));
+    return found?.isValid === true;
+  }
+
+  stop() {
+    for (const server of this.#servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+  }
+
+  #build() {
+    const provider = new Provider(this.issuer, {
+      scopes: ['openid', 'offline_access', SCOPE],
+      cookies: { keys: ['only for tests'] },
+      findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+      interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+      features: {
+        devInteractions: { enabled: false },
+        registration: { enabled: true },
+        revocation: { enabled: true },
+        resourceIndicators: {
+          enabled: true,
+          getResourceServerInfo: (_, resource) => this.#describe(resource),
+        },
+      },
+    });
+    for (const event of [...EVENTS, ...TROUBLE]) {
+      provider.on(event, (_, wrong) => this.#note(event, wrong));
+    }
+    provider.on('grant.success', (ctx) => this.events.push(`grant ${ctx.oidc.params.grant_type}`));
+    provider.use((ctx, next) => this.#watch(ctx, next));
+    return provider;
+  }
+
+  #note(event, wrong) {
+    this.events.push(event);
+    if (TROUBLE.includes(event)) console.error(`${event}: ${wrong?.error_description ?? wrong?.message ?? ''}`);
+  }
+
+  // The resources that tokens are given for.
+  #describe(resource) {
+    const path = Object.keys(LIFETIMES).find((known) => this.url(known) === resource);
+    if (!path) throw new Error(`unknown resource ${resource}`);
+    return { scope: SCOPE, audience: resource, accessTokenTTL: LIFETIMES[path], accessTokenFormat: 'opaque' };
+  }
+
+  async #watch(ctx, next) {
+    await next();
+    if (ctx.path === '/token/revocation' && ctx.status === 200) this.events.push('revocation');
+    for (const [kind, tokens] of Object.entries(this.issued)) {
+      if (ctx.path === '/token' && ctx.body?.[kind]) tokens.push(ctx.body[kind]);
+    }
+  }
+
+  /// The authorization server, with a user who always says yes.
+  async authorize(request, response) {
+    if (!request.url.startsWith('/interaction/')) {
+      this.#provider.callback()(request, response);
+      return;
+    }
+    try {
+      const result = await this.#consent(await this.#provider.interactionDetails(request, response));
+      await this.#provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
+    } catch (wrong) {
+      this.#note('server_error', wrong);
+      response.writeHead(500).end(wrong.message);
+    }
+  }
+
+  async #consent({ prompt, params, grantId, session }) {
+    if (prompt.name === 'login') return { login: { accountId: USER } };
+    const { Grant } = this.#provider;
+    const { accountId } = session;
+    const grant = (grantId && (await Grant.find(grantId))) || new Grant({ accountId, clientId: params.client_id });
+    if (prompt.details.missingOIDCScope) grant.addOIDCScope(prompt.details.missingOIDCScope.join(' '));
+    for (const [resource, scopes] of Object.entries(prompt.details.missingResourceScopes ?? {})) {
+      grant.addResourceScope(resource, scopes.join(' '));
+    }
+    return { consent: { grantId: await grant.save() } };
+  }
+
+  /// The MCP server.
+  async serve(request, response) {
+    const prefix = '/.well-known/oauth-protected-resource';
+    const path = request.url.startsWith(prefix) ? request.url.slice(prefix.length) : request.url;
+    if (!(path in LIFETIMES)) response.writeHead(404).end();
+    else if (path !== request.url) json(response, 200, this.#metadata(path));
+    else if (request.method !== 'POST') response.writeHead(405).end();
+    else await this.#mcp(path, request, response);
+  }
+
+  #metadata(path) {
+    return { resource: this.url(path), authorization_servers: [this.issuer], scopes_supported: [SCOPE] };
+  }
+
+  async #mcp(path, request, response) {
+    const body = await text(request);
+    const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+    const found = token && (await this.#provider.AccessToken.find(token));
+    if (!found?.isValid || found.aud !== this.url(path) || !found.scopes.has(SCOPE)) {
+      this.events.push(token ? '401 with a token' : '401');
+      const metadata = this.url(`/.well-known/oauth-protected-resource${path}`);
+      const error = token ? 'error="invalid_token", ' : '';
+      response.setHeader('www-authenticate', `Bearer ${error}scope="${SCOPE}", resource_metadata="${metadata}"`);
+      json(response, 401, { error: 'invalid_token' });
+      return;
+    }
+    const { id, method, params } = JSON.parse(body);
+    if (id === undefined) response.writeHead(202).end();
+    else json(response, 200, { jsonrpc: '2.0', id, ...answer(method, params, found.accountId) });
+  }
+}
+
+function answer(method, params, user) {
+  const serverInfo = { name: 'peer', version: '1.0.0' };
+  switch (method) {
+    case 'initialize':
+      return { result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo } };
+    case 'ping':
+      return { result: {} };
+    case 'tools/list':
+      return { result: { tools: [TOOL] } };
+    case 'tools/call':
+      return { result: { content: [{ type: 'text', text: user }] } };
+    default:
+      return { error: { code: -32601, message: 'Method not found' } };
+  }
+}
+
+function json(response, status, body) {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+async function text(request) {
+  let whole = '';
+  for await (const part of request) whole += part;
+  return whole;
+}
+
+function listen() {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => resolve({ server, origin: `http://127.0.0.1:${server.address().port}` }));
+  });
+}
