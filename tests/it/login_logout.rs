@@ -4,10 +4,11 @@
 use serde_json::Value;
 
 use crate::support::authserver::Consent;
-use crate::support::launch::Output;
-use crate::support::mcp::Legacy;
+use crate::support::browser::Browser;
+use crate::support::launch::{self, Output};
+use crate::support::mcp::{Legacy, LegacyPlan};
 use crate::support::scene::{Scene, address};
-use crate::support::server::Peer;
+use crate::support::server::{Peer, Plan};
 use crate::support::visit;
 
 fn json(output: &Output) -> Value {
@@ -113,20 +114,17 @@ fn a_login_that_is_refused_or_that_nobody_finishes_exits_with_3() {
 
 #[test]
 fn a_login_at_a_server_that_is_not_there_exits_with_4() {
-    let scene = Scene::new();
-    scene.auth.server.allow_idle();
-    scene.mcp.mcp.server.allow_idle();
-    scene.mcp.mcp.server.stop();
-    let output = scene.command("login").run("");
+    let mcp = LegacyPlan::default().serve_on(Plan::default().down());
+    mcp.server.allow_idle();
+    let output = launch::run(&["login", &mcp.url(), "--store", "file"], "");
     assert_eq!(
         (output.code, output.stdout.as_str()),
         (Some(4), ""),
         "{output:?}"
     );
 
-    let scene = Scene::new();
+    let scene = Scene::of(Plan::default().down(), Browser::new());
     scene.auth.server.allow_idle();
-    scene.auth.server.stop();
     let output = scene.command("login").run("");
     assert_eq!(
         (output.code, output.stdout.as_str()),
@@ -138,7 +136,7 @@ fn a_login_at_a_server_that_is_not_there_exits_with_4() {
 #[test]
 fn a_login_at_a_server_that_asks_for_none_is_done() {
     let mcp = Legacy::new();
-    let output = crate::support::launch::run(&["login", &mcp.url(), "--store", "file"], "");
+    let output = launch::run(&["login", &mcp.url(), "--store", "file"], "");
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stderr.contains("no sign-in"), "{output:?}");
 }

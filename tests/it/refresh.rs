@@ -140,24 +140,19 @@ fn a_refresh_names_the_resource_and_asks_for_no_more_scope() {
 
 #[test]
 fn a_refresh_that_fails_is_an_error_and_loses_nothing() {
-    let failing: [fn(&Scene); 3] = [
-        |scene| {
-            scene
-                .auth
-                .set(|conduct| conduct.refresh = Refresh::Fails(503))
-        },
-        |scene| {
-            scene
-                .auth
-                .set(|conduct| conduct.refresh = Refresh::Fails(500))
-        },
-        |scene| scene.auth.server.stop(),
-    ];
-    for fail in failing {
+    let fails = |scene: &Scene, status| {
+        scene
+            .auth
+            .set(|conduct| conduct.refresh = Refresh::Fails(status));
+    };
+    for status in [Some(503), Some(500), None] {
         let scene = Scene::new();
         let tether = scene.signed_in();
         scene.auth.end_access();
-        fail(&scene);
+        match status {
+            Some(status) => fails(&scene, status),
+            None => scene.auth.server.stop(),
+        }
         let error = tether.call("1", "echo", "{}").error();
         assert!(error["code"].as_i64().unwrap() <= -31001, "{error}");
         assert!(has_tokens(&scene));

@@ -242,6 +242,22 @@ fn a_client_that_the_user_brings_does_not_register() {
     assert_eq!(scene.auth.authorizations()[0]["client_id"], "brought");
 }
 
+#[test]
+fn a_metadata_document_is_the_client_where_the_server_takes_one() {
+    let document = "https://client.example/mcp.json";
+    for documents in [true, false] {
+        let scene = Scene::with(|conduct| conduct.documents = documents);
+        let tether = scene.sign_in(scene.launch().args(["--client-metadata-url", document]));
+        works(&tether, "1");
+        assert_eq!(scene.auth.registrations(), usize::from(!documents));
+        let client = scene.auth.authorizations()[0]["client_id"].clone();
+        assert_eq!(client == document, documents, "{client}");
+        scene.auth.end_access();
+        works(&tether, "2");
+        assert_eq!(scene.auth.refreshes(), 1);
+    }
+}
+
 fn free_port() -> u16 {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     socket.local_addr().unwrap().port()
@@ -272,8 +288,8 @@ fn an_authorization_server_that_is_down_at_first_is_waited_for() {
 fn an_authorization_server_that_comes_up_after_the_sign_in_failed_is_asked_by_the_next_call() {
     let scene = Scene::with(|conduct| conduct.metadata = Metadata::Absent);
     scene.mcp.set(|door| {
-        door.open
-            .extend(["initialize", "notifications/initialized"])
+        let open = ["initialize", "notifications/initialized"];
+        door.open.extend(open);
     });
     let tether = scene.launch().start();
     tether.initialize();

@@ -3,7 +3,10 @@
 
 use std::net::TcpListener;
 
+use crate::support::authserver::Exchange;
+use crate::support::http::Response;
 use crate::support::launch::Launch;
+use crate::support::mcp::Legacy;
 use crate::support::rpc;
 use crate::support::scene::{Scene, address, deny, nth_address, say_hello, welcomed};
 use crate::support::tether::Tether;
@@ -245,4 +248,51 @@ fn a_denial_before_the_handshake_answers_initialize() {
     deny(&address(&tether));
     let told = auth_error(&tether, "0");
     assert!(told.contains("refused"), "{told}");
+}
+
+#[test]
+fn a_code_that_is_not_taken_starts_the_sign_in_once_more() {
+    let scene = Scene::with(|c| c.exchange = Exchange::Refused("invalid_grant"));
+    let tether = scene.launch().start();
+    say_hello(&tether);
+    let page = visit::follow(&address(&tether));
+    assert_eq!(page.status, 500, "{page}");
+    scene
+        .auth
+        .set(|conduct| conduct.exchange = Exchange::Tokens);
+    assert_eq!(visit::follow(&nth_address(&tether, 2)).status, 200);
+    welcomed(&tether);
+}
+
+#[test]
+fn a_server_that_wants_a_key_and_offers_no_sign_in_is_told_as_it_is() {
+    for challenge in [None, Some("Basic realm=\"x\""), Some("Bearer")] {
+        let mcp = Legacy::new();
+        mcp.on("initialize", move |_| async move {
+            let response = Response::status(401);
+            match challenge {
+                Some(challenge) => response.header("www-authenticate", challenge),
+                None => response,
+            }
+        });
+        let tether = Launch::to(&mcp).args(["--store", "file"]).start();
+        say_hello(&tether);
+        auth_error(&tether, "0");
+        assert_eq!(tether.stderr(), "", "{challenge:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_sign_in_and_answers_what_waits() {
+    let scene = Scene::new();
+    let tether = scene.launch().start();
+    say_hello(&tether);
+    let back = visit::parameter(&address(&tether), "redirect_uri").unwrap();
+    tether.signal("TERM");
+    tether.answer("0").error();
+    assert_eq!(tether.wait(), 0);
+    assert!(
+        visit::request("GET", &back, &[]).is_none(),
+        "the listener is gone"
+    );
 }
