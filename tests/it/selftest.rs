@@ -1,5 +1,6 @@
 //! The support code shows on itself that it does what the other tests rely on.
 
+mod authserver;
 mod harness;
 mod scripted;
 mod wire;

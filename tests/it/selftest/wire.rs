@@ -175,6 +175,7 @@ fn a_server_stops_and_starts_on_its_port() {
     let get = || block_on(client.get(server.at("/")).send());
     assert!(get().unwrap_err().is_connect());
     server.start();
+    server.start();
     assert_eq!(get().unwrap().status(), 202);
     for _ in 0..3 {
         server.stop();

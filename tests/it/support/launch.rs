@@ -96,6 +96,12 @@ impl Launch {
         self
     }
 
+    /// Lives in that home (state, credentials, config).
+    pub fn at_home(mut self, home: &Arc<TempDir>) -> Self {
+        self.home = Arc::clone(home);
+        self
+    }
+
     /// The private home folder. `MCP_TETHER_HOME` is `tether` in it, and does not exist yet.
     pub fn home(&self) -> &Path {
         self.home.path()

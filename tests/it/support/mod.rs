@@ -4,16 +4,21 @@
 //! Everything waits for events with a deadline. Nothing here sleeps to wait for something, and
 //! nothing sets the environment of the test process.
 
+pub mod authserver;
+pub mod browser;
 pub mod gate;
 pub mod http;
 pub mod launch;
 pub mod ledger;
 pub mod mcp;
 mod pipes;
+pub mod protected;
 pub mod rpc;
+pub mod scene;
 pub mod server;
 pub mod tether;
 pub mod tls;
+pub mod visit;
 mod wire;
 
 use std::time::Duration;

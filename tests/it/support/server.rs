@@ -200,13 +200,16 @@ impl Server {
     /// Listens on the reserved port. Nothing happens when it is up.
     pub fn start(&self) {
         let mut state = lock(&self.state);
-        if let State::Down(socket) = std::mem::replace(&mut *state, State::Lost) {
-            let (stop, stopped) = oneshot::channel();
-            let (ready, is_ready) = mpsc::channel();
-            let shared = Arc::clone(&self.shared);
-            let thread = std::thread::spawn(move || run(socket, shared, &ready, stopped));
-            is_ready.recv().expect("the server thread listens");
-            *state = State::Up(stop, thread);
+        match std::mem::replace(&mut *state, State::Lost) {
+            State::Down(socket) => {
+                let (stop, stopped) = oneshot::channel();
+                let (ready, is_ready) = mpsc::channel();
+                let shared = Arc::clone(&self.shared);
+                let thread = std::thread::spawn(move || run(socket, shared, &ready, stopped));
+                is_ready.recv().expect("the server thread listens");
+                *state = State::Up(stop, thread);
+            }
+            other => *state = other,
         }
     }
 

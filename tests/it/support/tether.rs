@@ -244,6 +244,12 @@ impl Tether {
         found.unwrap_or_else(|| panic!("{}", self.report(&format!("stderr lacks {wanted:?}"))))
     }
 
+    /// Waits until `look` finds something in stderr and gives that.
+    pub fn wait_stderr_for<R>(&self, what: &str, look: impl Fn(&str) -> Option<R>) -> R {
+        let found = self.watch.wait(DEADLINE, |seen| look(&text(&seen.stderr)));
+        found.unwrap_or_else(|| panic!("{}", self.report(&format!("stderr lacks {what}"))))
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.pid

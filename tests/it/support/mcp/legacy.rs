@@ -24,7 +24,11 @@ pub struct LegacyPlan {
     streams: bool,
     listens: bool,
     pub(super) strict: bool,
+    guard: Option<Guard>,
 }
+
+/// Looks at each request first, and answers those that go no further.
+type Guard = Box<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 
 impl Default for LegacyPlan {
     fn default() -> Self {
@@ -34,6 +38,7 @@ impl Default for LegacyPlan {
             streams: false,
             listens: false,
             strict: true,
+            guard: None,
         }
     }
 }
@@ -66,6 +71,16 @@ impl LegacyPlan {
     /// Does not check the client's headers.
     pub fn lenient(mut self) -> Self {
         self.strict = false;
+        self
+    }
+
+    /// Has each request looked at before anything else, of any path; what `guard` answers goes no
+    /// further.
+    pub fn guarded<G>(mut self, guard: G) -> Self
+    where
+        G: Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+    {
+        self.guard = Some(Box::new(guard));
         self
     }
 
@@ -227,6 +242,10 @@ fn of(log: &[Request], method: &str) -> Vec<Request> {
 }
 
 async fn handle(state: Arc<State>, request: Request) -> Response {
+    let guard = state.plan.guard.as_ref();
+    if let Some(response) = guard.and_then(|guard| guard(&request)) {
+        return response;
+    }
     if request.path != PATH {
         return Response::status(404);
     }
