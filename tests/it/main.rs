@@ -41,6 +41,8 @@ mod rmcp_peer;
 mod selftest;
 mod server_messages;
 mod sign_in;
+mod sign_in_again;
+mod sign_in_edges;
 mod sign_in_hostile;
 mod sign_in_refused;
 mod sign_in_secrets;

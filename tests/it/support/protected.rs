@@ -28,6 +28,8 @@ pub struct Door {
     pub supported: Vec<&'static str>,
     /// The `resource` of the metadata, in place of the right one.
     pub resource: Option<String>,
+    /// The status of the metadata, in place of the document.
+    pub metadata: Option<u16>,
     /// No token is good enough.
     pub shut: bool,
 }
@@ -134,6 +136,11 @@ fn looks(door: &Door, authority: &Authority, request: &Request) -> Option<Respon
     let origin = format!("http://{}", request.header("host").unwrap_or_default());
     let resource = door.resource.clone();
     let resource = resource.unwrap_or_else(|| format!("{origin}/mcp"));
+    if request.path == METADATA
+        && let Some(status) = door.metadata
+    {
+        return Some(Response::status(status));
+    }
     if request.path == METADATA {
         let document = json!({
             "resource": resource,

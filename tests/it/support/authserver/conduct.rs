@@ -16,6 +16,8 @@ pub struct Conduct {
     pub pkce: bool,
     /// There is a registration endpoint.
     pub registration: bool,
+    /// Each registration gives this id, as servers do that know programs by their names.
+    pub one_id: Option<&'static str>,
     /// Registered clients get a secret, for this method.
     pub secret: Option<&'static str>,
     /// Client ID Metadata Documents are clients too.
@@ -52,6 +54,7 @@ impl Default for Conduct {
             openid: false,
             pkce: true,
             registration: true,
+            one_id: None,
             secret: None,
             documents: false,
             revocation: true,
@@ -95,6 +98,8 @@ pub enum Metadata {
     Endless,
     /// 404.
     Absent,
+    /// This status and no sense.
+    Fails(u16),
 }
 
 /// The `iss` of the authorization response (RFC 9207).

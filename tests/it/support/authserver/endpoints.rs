@@ -37,8 +37,9 @@ impl State {
             self.offend(request, "no refresh token is wished for");
         }
         let mut books = lock(&self.books);
+        let given = conduct.one_id.map(str::to_owned);
         let client = Registered {
-            id: books.mint("client"),
+            id: given.unwrap_or_else(|| books.mint("client")),
             secret: conduct.secret.map(|_| books.mint("secret")),
             method: conduct.secret.unwrap_or("none").to_owned(),
             redirect_uris,
@@ -51,6 +52,8 @@ impl State {
             answer["client_secret"] = secret.clone().into();
             answer["client_secret_expires_at"] = 0.into();
         }
+        // The latest registration of an id is the one that counts.
+        books.clients.retain(|own| own.id != client.id);
         books.clients.push(client);
         Response::json(201, answer.to_string())
     }

@@ -35,6 +35,7 @@ impl State {
                 response
             }
             Metadata::Absent => Response::status(404),
+            Metadata::Fails(status) => Response::html(*status, "<p>out of order</p>"),
         }
     }
 
