@@ -55,6 +55,13 @@ impl HeaderCommand {
         result
     }
 
+    /// The headers of the latest run, if it is through.
+    pub(super) fn at_hand(&self) -> Credentials {
+        let state = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = state.1.as_ref().and_then(Shared::peek).cloned();
+        ended.and_then(Result::ok).unwrap_or_default()
+    }
+
     /// Runs the command again, unless that has happened since.
     pub(super) async fn recover(&self, refused: u64) -> Result<Recovery, Failure> {
         self.renew(refused);

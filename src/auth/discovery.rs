@@ -1,6 +1,7 @@
 //! From a challenge to the authorization server: which documents are fetched, in which order, and which are believed
 //! (2025-11-25 and 2026-07-28 authorization, §Authorization Server Location to §Authorization Server Metadata Discovery).
 
+use ::http::StatusCode;
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -78,7 +79,7 @@ pub async fn discover(
     checks: Checks,
 ) -> Result<Discovered, Failure> {
     let Some(resource) = resource_metadata(http, server, named, checks.resource).await? else {
-        return of_base_url(http, server).await;
+        return of_base_url(http, server, checks.issuer).await;
     };
     let mut issuers = resource.authorization_servers.clone();
     // Stable: the server's order decides among equals.
@@ -119,7 +120,7 @@ async fn resource_metadata(
     };
     for location in locations {
         let answer = http.get(&location).await?;
-        if answer.status.is_server_error() {
+        if is_passing(answer.status) {
             return Err(unanswered(&location, &answer));
         }
         let Some(found) = document::<ResourceMetadata>(&answer) else {
@@ -156,7 +157,7 @@ async fn server_metadata(
         .map_err(|_| wrong(format!("{issuer:?} is no URL of an authorization server")))?;
     for location in issuer_locations(&url) {
         let answer = http.get(&location).await?;
-        if answer.status.is_server_error() {
+        if is_passing(answer.status) {
             return Err(unanswered(&location, &answer));
         }
         let Some(found) = document::<ServerMetadata>(&answer) else {
@@ -177,7 +178,11 @@ async fn server_metadata(
 }
 
 /// A server of revision 2025-03-26, which is its own authorization server.
-async fn of_base_url(http: &OauthHttp, server: &Url) -> Result<Discovered, Failure> {
+async fn of_base_url(
+    http: &OauthHttp,
+    server: &Url,
+    check: IssuerCheck,
+) -> Result<Discovered, Failure> {
     let mut base = server.clone();
     base.set_query(None);
     base.set_fragment(None);
@@ -188,7 +193,7 @@ async fn of_base_url(http: &OauthHttp, server: &Url) -> Result<Discovered, Failu
     let found = match &location {
         Some(location) => {
             let answer = http.get(location).await?;
-            if answer.status.is_server_error() {
+            if is_passing(answer.status) {
                 return Err(unanswered(location, &answer));
             }
             document::<ServerMetadata>(&answer)
@@ -197,11 +202,13 @@ async fn of_base_url(http: &OauthHttp, server: &Url) -> Result<Discovered, Failu
     };
     let (metadata, source) = match found {
         // The base URL is ours, not the server's: a slash more or less is no lie.
-        Some(found) if found.issuer.trim_end_matches('/') != issuer => {
-            return Err(wrong(format!(
-                "the server at {issuer} calls itself {:?}",
-                found.issuer
-            )));
+        Some(found)
+            if found.issuer.trim_end_matches('/') != issuer && check == IssuerCheck::Identical =>
+        {
+            return Err(Failure::Credentials {
+                what: format!("the server at {issuer} calls itself {:?}", found.issuer),
+                hint: "if you trust both, add --allow-issuer-mismatch",
+            });
         }
         Some(found) => (checked(found)?, Source::Document),
         None => {
@@ -241,7 +248,22 @@ fn wrong(what: String) -> Failure {
     }
 }
 
+/// Whether a status says something of the moment, and nothing of what is there.
+fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status.as_u16(), 408 | 429)
+}
+
 fn unanswered(location: &Url, answer: &Answer) -> Failure {
+    if is_passing(answer.status) {
+        return Failure::Unreachable {
+            what: format!(
+                "{} answered HTTP {}",
+                guard::shown(location),
+                answer.status.as_u16()
+            ),
+            hint: "try again later",
+        };
+    }
     wrong(format!(
         "there is no usable metadata at {} (HTTP {})",
         guard::shown(location),

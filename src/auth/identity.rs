@@ -1,6 +1,8 @@
 //! Who we are to the authorization server of a sign-in: a client that the user brought, a metadata document, or a client that
 //! is registered on the way (2025-11-25 authorization §Client Registration Approaches); and the port that goes with it.
 
+use std::sync::PoisonError;
+
 use url::Url;
 
 use super::discovery::{Discovered, Source};
@@ -68,6 +70,8 @@ impl Procedure<'_> {
             client.redirect_uri.as_deref() == Some(redirect_uri) && !is_expired(client, now())
         };
         if let Some(client) = kept.filter(usable) {
+            let key = self.key(asked, &client);
+            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
             return Ok(client);
         }
         let document =
@@ -85,13 +89,25 @@ impl Procedure<'_> {
             (Err(Failure::Credentials { .. }), Source::Assumed) => Err(Failure::NoSignIn),
             (Err(failure), _) => Err(failure),
             (Ok(client), _) => {
-                // Whatever the user decides, the next sign-in need not register again.
-                let mut record = Record::new(self.key(asked, &client));
-                record.client = Some(client.clone());
-                self.oauth.vault.save(&record).await;
+                self.keep_client(asked, &client).await?;
                 Ok(client)
             }
         }
+    }
+
+    /// Whatever the user decides, the next sign-in need not register again. Some servers give the same id each time: what is
+    /// kept under it stays.
+    async fn keep_client(&self, asked: &Asked<'_>, client: &Client) -> Result<(), Failure> {
+        let vault = &self.oauth.vault;
+        let key = self.key(asked, client);
+        let _guard = vault.locked(&key).await?;
+        let kept = vault.load(&key).await.ok().flatten();
+        let mut record = kept.unwrap_or_else(|| Record::new(key));
+        record.client = Some(client.clone());
+        record.servers.insert(vault.server().to_owned());
+        record.changed(now());
+        vault.save(&record).await;
+        Ok(())
     }
 
     /// A client that was registered by hand belongs to the issuer that it was first used with.

@@ -7,6 +7,7 @@ pub mod challenge;
 mod command;
 pub mod discovery;
 pub mod flow;
+mod follow;
 pub mod http;
 mod identity;
 pub mod leniency;
@@ -21,6 +22,7 @@ mod sign_in;
 mod turn;
 mod vault;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ::http::{HeaderMap, StatusCode};
@@ -51,6 +53,17 @@ pub struct Credentials {
     pub generation: u64,
 }
 
+/// An answer with 401 or 403.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'a> {
+    /// Which of them.
+    pub status: StatusCode,
+    /// Its headers, the challenge among them.
+    pub headers: &'a HeaderMap,
+    /// Where it came from, where that is known.
+    pub peer: Option<IpAddr>,
+}
+
 /// What came of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
@@ -75,6 +88,15 @@ impl Authorizer {
         }
     }
 
+    /// The credentials at hand, without any work: for a message that is not worth it.
+    pub fn at_hand(&self) -> Credentials {
+        match self {
+            Self::None => Credentials::default(),
+            Self::Command(command) => command.at_hand(),
+            Self::Oauth(oauth) => oauth.current(),
+        }
+    }
+
     /// The server took these credentials, whatever it made of the request.
     pub fn accepted(&self, credentials: &Credentials) {
         if let Self::Oauth(oauth) = self {
@@ -82,22 +104,21 @@ impl Authorizer {
         }
     }
 
-    /// Renews credentials that the server refused with 401 or 403; `headers` are those of its answer.
+    /// Renews credentials that the server refused with 401 or 403.
     ///
     /// # Errors
     /// Why the renewal failed.
     pub async fn recover(
         &self,
         refused: &Credentials,
-        status: StatusCode,
-        headers: &HeaderMap,
+        refusal: &Refused<'_>,
     ) -> Result<Recovery, Failure> {
         match self {
-            Self::Command(command) if status == StatusCode::UNAUTHORIZED => {
+            Self::Command(command) if refusal.status == StatusCode::UNAUTHORIZED => {
                 command.recover(refused.generation).await
             }
             Self::None | Self::Command(_) => Ok(Recovery::Exhausted),
-            Self::Oauth(oauth) => oauth.recover(refused, status, headers).await,
+            Self::Oauth(oauth) => oauth.recover(refused, refusal).await,
         }
     }
 

@@ -2,6 +2,8 @@
 //! that all of them wait for. Reading, refreshing and signing in happen once for all who need them, in tasks that no caller
 //! can take along.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,7 +22,7 @@ use super::{Credentials, refresh, sign_in};
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::secret::Secret;
-use crate::store::{Place, Record, StoreError};
+use crate::store::{Kind, Place, Record, StoreError};
 
 /// How a sign-in stands.
 #[derive(Debug, Clone)]
@@ -61,7 +63,7 @@ pub(super) struct Need {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unproven {
     Refreshed,
-    SignedIn,
+    SignedIn(Instant),
 }
 
 /// What there is to send, and what is done about it.
@@ -72,6 +74,10 @@ pub(super) struct State {
     pub record: Option<Arc<Record>>,
     pub unproven: Option<Unproven>,
     pub renewal: Option<Renewal>,
+    /// Scopes that were asked for already, each a whole step-up.
+    pub asked: BTreeSet<String>,
+    /// The address from which the last refusal came.
+    pub peer: Option<IpAddr>,
     /// A refresh failed for a passing reason: why, and until when none is tried.
     pub rest: Option<(Instant, Failure)>,
     pub need: Need,
@@ -91,7 +97,6 @@ impl State {
 pub struct Oauth {
     pub(super) options: Arc<Options>,
     pub(super) vault: Vault,
-    http: OnceCell<OauthHttp>,
     loaded: OnceCell<()>,
     state: Mutex<State>,
     pub(super) status: watch::Sender<SignIn>,
@@ -117,7 +122,6 @@ impl Oauth {
         Self {
             vault: Vault::new(Arc::clone(&options)),
             options,
-            http: OnceCell::new(),
             loaded: OnceCell::new(),
             state: Mutex::default(),
             status: watch::Sender::new(SignIn::Idle),
@@ -135,13 +139,15 @@ impl Oauth {
         &self.options
     }
 
-    /// Requests to authorization servers. How far they may reach depends on where the MCP server is.
-    pub(super) async fn http(&self) -> &OauthHttp {
-        let made = async {
-            let reach = Reach::of_url(&self.options.server).await;
-            OauthHttp::new(self.options.network.clone(), reach)
+    /// Requests to authorization servers. How far they may reach depends on where the MCP server is: not on what its name
+    /// resolves to alone, which it may change at any time.
+    pub(super) async fn http(&self) -> OauthHttp {
+        let peer = self.state().peer;
+        let reach = match (Reach::of_url(&self.options.server).await, peer) {
+            (Reach::Anywhere, Some(peer)) => Reach::of(peer),
+            (reach, _) => reach,
         };
-        self.http.get_or_init(|| made).await
+        OauthHttp::new(self.options.network.clone(), reach)
     }
 
     /// The credentials to send now, refreshed where they are about to expire.
@@ -160,22 +166,19 @@ impl Oauth {
                 .as_ref()
                 .and_then(|record| record.tokens.as_ref());
             let due = tokens.is_some_and(|tokens| refresh::is_due(tokens, now())) && !resting;
-            due.then_some((
-                state.epoch,
-                tokens.is_some_and(|tokens| refresh::is_expired(tokens, now())),
-            ))
+            due.then_some(state.epoch)
         };
-        if let Some((epoch, expired)) = due {
-            match self.renew(epoch).await {
-                Err(failure) if expired => return Err(failure),
-                Err(failure) => tracing::debug!("the token is used to its end: {failure}"),
-                Ok(_) => {}
+        if let Some(epoch) = due {
+            // The server itself says best what is to be done about a token that has ended.
+            if let Err(failure) = self.renew(epoch).await {
+                tracing::debug!("no refresh: {failure}");
             }
         }
         Ok(self.current())
     }
 
-    fn current(&self) -> Credentials {
+    /// The credentials at hand, whatever their age.
+    pub(super) fn current(&self) -> Credentials {
         let state = self.state();
         let mut headers = HeaderMap::new();
         let tokens = state
@@ -192,6 +195,17 @@ impl Oauth {
         Credentials {
             headers,
             generation: state.epoch,
+        }
+    }
+
+    /// Whether the store that the user insists on exists. Only a keyring may not; nothing is written to it.
+    ///
+    /// # Errors
+    /// [`Failure::Store`] with what is wrong.
+    pub async fn check_store(&self) -> Result<(), Failure> {
+        match self.options.store {
+            Kind::Keyring => self.vault.reach().await,
+            Kind::Auto | Kind::File | Kind::Memory => Ok(()),
         }
     }
 
@@ -226,8 +240,10 @@ impl Oauth {
     pub(super) async fn reload(&self) -> Result<bool, Failure> {
         let found = self.vault.find().await.map_err(|wrong| told(&wrong))?;
         let Some(found) = found else {
-            // Somebody has logged out.
-            if self.record().is_some() && !self.vault.is_unkept() {
+            if let Some(record) = self.record()
+                && self.vault.is_gone(&record.key).await
+            {
+                // Somebody has logged out.
                 let mut state = self.state();
                 state.record = None;
                 state.epoch += 1;
@@ -237,7 +253,7 @@ impl Oauth {
         let current = self.record();
         let newer = current
             .as_ref()
-            .is_none_or(|record| record.key != found.key || record.generation < found.generation);
+            .is_none_or(|record| record.generation < found.generation);
         let access = |record: &Record| Some(record.tokens.as_ref()?.access.clone());
         let token = access(&found);
         let other = token.is_some() && token != current.and_then(|record| access(&record));
@@ -263,7 +279,7 @@ impl Oauth {
             let task = tokio::spawn(async move {
                 let status = match sign_in::run(&oauth, need).await {
                     Ok(record) => {
-                        oauth.adopt(record, Some(Unproven::SignedIn));
+                        oauth.adopt(record, Some(Unproven::SignedIn(Instant::now())));
                         SignIn::Done
                     }
                     Err(failure) => {
@@ -326,7 +342,7 @@ impl Oauth {
         let Some(record) = self.record() else { return };
         let mut record = Record::clone(&record);
         record.initialize_result = Some(initialize_result.to_owned());
-        record.generation += 1;
+        record.changed(now());
         self.vault.save(&record).await;
         // The same tokens: nobody has to learn of it.
         self.state().record = Some(Arc::new(record));

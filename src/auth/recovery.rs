@@ -5,18 +5,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, StatusCode};
+use ::http::StatusCode;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
 use super::challenge::{self, Challenge};
+use super::discovery::discover;
 use super::oauth::{Need, Oauth, Unproven};
-use super::{Credentials, Recovery, refresh};
+use super::{Credentials, Recovery, Refused, refresh};
 use crate::error::Failure;
+use crate::store::Record;
 
 /// How long an authorization server that could not refresh is left alone.
 const REST: Duration = Duration::from_secs(5);
+
+/// A sign-in no older than this is the one whose token is refused.
+const JUST: Duration = Duration::from_secs(60);
 
 /// A refresh in progress.
 pub(super) type Renewal = Shared<BoxFuture<'static, Result<Recovery, Failure>>>;
@@ -26,9 +31,10 @@ impl Oauth {
     pub(super) async fn recover(
         self: &Arc<Self>,
         refused: &Credentials,
-        status: StatusCode,
-        headers: &HeaderMap,
+        refusal: &Refused<'_>,
     ) -> Result<Recovery, Failure> {
+        self.state().peer = refusal.peer;
+        let (status, headers) = (refusal.status, refusal.headers);
         let challenges = challenge::challenges(headers);
         let oauth = challenge::oauth(&challenges);
         if status == StatusCode::FORBIDDEN {
@@ -51,7 +57,10 @@ impl Oauth {
             state.unproven
         };
         let outcome = match unproven {
-            Some(Unproven::SignedIn) => {
+            Some(Unproven::SignedIn(at)) if at.elapsed() < JUST => {
+                if self.reload().await? {
+                    return Ok(Recovery::Renewed);
+                }
                 return Err(Failure::SignIn {
                     what: "the server refuses the token that the sign-in has just given".to_owned(),
                     hint: "tell the server's owner; if it names several accounts, sign in with another one"
@@ -60,7 +69,10 @@ impl Oauth {
             }
             // Not the token: the server may have another authorization server now.
             Some(Unproven::Refreshed) => Recovery::SignIn,
-            None => self.renew(refused.generation).await?,
+            Some(Unproven::SignedIn(_)) | None => match self.renew(refused.generation).await {
+                Ok(recovery) => recovery,
+                Err(failure) => self.moved(oauth, failure).await?,
+            },
         };
         if outcome == Recovery::SignIn {
             self.note_need(oauth, None);
@@ -74,6 +86,10 @@ impl Oauth {
         if self.state().epoch != refused || self.reload().await? {
             return Ok(Recovery::Renewed);
         }
+        if self.options.request.scope.is_some() {
+            // The user's own counts, and that is what was asked for.
+            return Ok(Recovery::Exhausted);
+        }
         let asked = self.record().and_then(|record| {
             let granted = record.tokens.as_ref()?.scope.clone();
             record.asked_scope.clone().or(granted)
@@ -81,11 +97,52 @@ impl Oauth {
         let asked = asked.unwrap_or_default();
         let known: BTreeSet<&str> = asked.split_whitespace().collect();
         let scope = wanted.parameter("scope").unwrap_or_default();
-        if scope.split_whitespace().all(|scope| known.contains(scope)) {
+        let more: Vec<&str> = scope
+            .split_whitespace()
+            .filter(|scope| !known.contains(scope))
+            .collect();
+        let union = format!("{asked} {}", more.join(" "));
+        let again = self.state().asked.contains(union.trim());
+        if more.is_empty() || again {
             return Ok(Recovery::Exhausted);
         }
         self.note_need(Some(wanted), Some(asked));
         Ok(Recovery::SignIn)
+    }
+
+    /// A refresh failed: the server may have another authorization server by now, or that another token endpoint.
+    async fn moved(
+        self: &Arc<Self>,
+        challenge: Option<&Challenge>,
+        failure: Failure,
+    ) -> Result<Recovery, Failure> {
+        let Some(record) = self.record() else {
+            return Err(failure);
+        };
+        let named = challenge.and_then(|challenge| challenge.parameter("resource_metadata"));
+        let known = [record.key.issuer.clone()];
+        let (server, checks) = (&self.options.server, self.options.checks);
+        let http = self.http().await;
+        let Ok(found) = discover(&http, server, named, &known, checks).await else {
+            return Err(failure);
+        };
+        let same = refresh::metadata(&record)
+            .is_some_and(|before| before.token_endpoint == found.metadata.token_endpoint);
+        match (found.issuer == record.key.issuer, same) {
+            (true, true) => Err(failure),
+            (true, false) => {
+                let mut record = Record::clone(&record);
+                record.server_metadata = serde_json::to_value(&found.metadata).ok();
+                let epoch = {
+                    let mut state = self.state();
+                    state.record = Some(Arc::new(record));
+                    state.rest = None;
+                    state.epoch
+                };
+                self.renew(epoch).await
+            }
+            (false, _) => Ok(Recovery::SignIn),
+        }
     }
 
     fn note_need(&self, challenge: Option<&Challenge>, before: Option<String>) {
@@ -156,7 +213,7 @@ impl Oauth {
         let Some(record) = self.record() else {
             return Ok(Recovery::SignIn);
         };
-        match refresh::refresh(self.http().await, &self.options, &record).await? {
+        match refresh::refresh(&self.http().await, &self.options, &record).await? {
             refresh::Outcome::Refreshed(record) => {
                 self.vault.save(&record).await;
                 self.adopt(*record, Some(Unproven::Refreshed));

@@ -55,7 +55,7 @@ pub(super) async fn refresh(
     };
     let resource = resource(options, &record.key);
     let mut record = record.clone();
-    record.generation += 1;
+    record.changed(now());
     match flow::refresh(http, &server, client, token, resource).await {
         Ok(fresh) => {
             let before = record.tokens.take();

@@ -1,6 +1,7 @@
 //! One whole sign-in: whose turn it is, whom to sign in with, who we are there, the browser, the code, the tokens. Each step
 //! is a module of its own; this is their order.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,15 +9,16 @@ use tokio::time::Instant;
 use super::browser::{self, SafeUrl};
 use super::discovery::{Discovered, discover};
 use super::flow::{self, Attempt, Extras, Wishes};
+use super::follow::{Next, take_turn};
 use super::loopback::{End, Listener, Response, parse_callback};
 use super::oauth::{Need, Oauth, SignIn, now};
 use super::options::{Browser, Resource};
-use super::turn::{Taken, Turn};
+use super::turn::Turn;
 use super::{http::OauthHttp, refresh};
 use crate::error::Failure;
 use crate::net::retry::Backoff;
 use crate::secret::Secret;
-use crate::store::{Client, Key, Kind, Record};
+use crate::store::{Client, Key, Kind, Record, Tokens};
 
 /// Tries to reach an authorization server that does not answer.
 const TRIES: u32 = 5;
@@ -44,50 +46,17 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
         need,
         turn,
         opens: begun + oauth.options.browser_delay,
+        kept: Mutex::default(),
     };
-    let outcome = tokio::time::timeout_at(begun + limit, procedure.sign_in())
-        .await
-        .unwrap_or_else(|_| Err(late()));
-    procedure.turn.ended(outcome.as_ref().err());
-    outcome
-}
-
-/// What to do once nobody else signs in.
-enum Next {
-    Ours(Turn),
-    Done(Box<Record>),
-}
-
-async fn take_turn(oauth: &Oauth) -> Result<Next, Failure> {
-    let Some((lock, board)) = oauth.vault.turn() else {
-        return Ok(Next::Ours(Turn::without_lock()));
-    };
-    let seen = |url: &str| {
-        if let Ok(url) = SafeUrl::new(url) {
-            oauth.status.send_if_modified(|status| {
-                let new = !matches!(status, SignIn::Started(known) if *known == url);
-                *status = SignIn::Started(url);
-                new
-            });
+    let outcome = match tokio::time::timeout_at(begun + limit, procedure.sign_in()).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            procedure.forget_client().await;
+            Err(late())
         }
     };
-    let turn = match Turn::take(&lock, board, seen).await {
-        Taken::Had(turn) => turn,
-        Taken::Failed(failure) => return Err(failure),
-    };
-    // Somebody may have signed in since the refusal, in another process.
-    let refused = oauth
-        .record()
-        .and_then(|record| Some(record.tokens.as_ref()?.access.clone()));
-    if let Ok(Some(record)) = oauth.vault.find().await
-        && let Some(tokens) = &record.tokens
-        && Some(&tokens.access) != refused.as_ref()
-        && !refresh::is_expired(tokens, now())
-    {
-        turn.ended(None);
-        return Ok(Next::Done(Box::new(record)));
-    }
-    Ok(Next::Ours(turn))
+    procedure.turn.ended(outcome.as_ref().err());
+    outcome
 }
 
 /// Why a round ended without tokens.
@@ -117,6 +86,8 @@ pub(super) struct Procedure<'a> {
     turn: Turn,
     /// When a browser may be opened.
     opens: Instant,
+    /// The key of a client that was registered for an earlier sign-in, while it is used.
+    pub kept: Mutex<Option<Key>>,
 }
 
 impl Procedure<'_> {
@@ -126,7 +97,7 @@ impl Procedure<'_> {
             // The user wants it there and nowhere else.
             self.oauth.vault.check().await?;
         }
-        let http = self.oauth.http().await;
+        let http = &self.oauth.http().await;
         let discovered = self.discover(http).await?;
         let resource = match &options.request.resource {
             Resource::Given(resource) => resource.clone(),
@@ -137,8 +108,8 @@ impl Procedure<'_> {
             .vault
             .find_for(&discovered.issuer, &resource)
             .await;
-        if let Some(record) = &kept
-            && let Some(record) = self.shared(record).await
+        if let Some(kept) = &kept
+            && let Some(record) = self.shared(&kept.key).await
         {
             return Ok(record);
         }
@@ -153,6 +124,8 @@ impl Procedure<'_> {
             &discovered.metadata,
         );
         let mut last = Failure::Closed;
+        let mut late = false;
+        self.note_asked(scope.as_deref());
         for _ in 0..ROUNDS {
             let asked = Asked {
                 discovered: &discovered,
@@ -169,7 +142,11 @@ impl Procedure<'_> {
                     }
                     failure
                 }
-                Err(Ended::Code(failure)) => failure,
+                Err(Ended::Code(failure)) if late => return Err(failure),
+                Err(Ended::Code(failure)) => {
+                    late = true;
+                    failure
+                }
                 // The server's own choice of scope is better than none at all.
                 Err(Ended::Scope(failure)) if scope.is_none() => return Err(failure),
                 Err(Ended::Scope(failure)) => {
@@ -182,19 +159,58 @@ impl Procedure<'_> {
         Err(last)
     }
 
-    /// A sign-in for the same resource that was made for another URL of the server.
-    async fn shared(&self, record: &Record) -> Option<Record> {
+    /// A sign-in for the same resource that was made for another URL of the server, or that another process has just made.
+    async fn shared(&self, key: &Key) -> Option<Record> {
         let vault = &self.oauth.vault;
-        let tokens = record.tokens.as_ref()?;
-        let used_before = record.servers.contains(vault.server());
-        if used_before || self.need.before.is_some() || refresh::is_expired(tokens, now()) {
+        if self.need.before.is_some() {
             return None;
         }
-        let mut record = record.clone();
-        record.servers.insert(vault.server().to_owned());
-        record.generation += 1;
-        vault.save(&record).await;
+        let guard = vault.locked(key).await.ok()?;
+        let mut record = vault.load(key).await.ok()??;
+        let tokens = record.tokens.as_ref()?;
+        if refresh::is_expired(tokens, now()) || self.is_refused(tokens) {
+            return None;
+        }
+        if record.servers.insert(vault.server().to_owned()) {
+            record.changed(now());
+            vault.save(&record).await;
+        }
+        drop(guard);
+        vault.retire_others(key).await;
         Some(record)
+    }
+
+    /// Nobody came back: an authorization server that has forgotten the client shows its own error page and does not say so. The
+    /// next sign-in registers anew.
+    async fn forget_client(&self) {
+        let key = self
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(key) = key else { return };
+        let vault = &self.oauth.vault;
+        let Ok(_guard) = vault.locked(&key).await else {
+            return;
+        };
+        if let Ok(Some(mut record)) = vault.load(&key).await {
+            record.client = None;
+            record.changed(now());
+            vault.save(&record).await;
+        }
+    }
+
+    /// No step-up asks for the same again.
+    fn note_asked(&self, scope: Option<&str>) {
+        let scope = scope.unwrap_or_default().to_owned();
+        self.oauth.state().asked.insert(scope);
+    }
+
+    /// Whether the server has refused these very tokens.
+    fn is_refused(&self, tokens: &Tokens) -> bool {
+        let refused = self.oauth.record();
+        let refused = refused.as_ref().and_then(|record| record.tokens.as_ref());
+        refused.is_some_and(|refused| refused.access == tokens.access)
     }
 
     /// Finds the authorization server; one that is not up gets a few seconds.
@@ -316,7 +332,7 @@ impl Procedure<'_> {
         let _guard = vault.locked(&key).await?;
         let kept = vault.load(&key).await.ok().flatten();
         let mut record = kept.unwrap_or_else(|| Record::new(key.clone()));
-        record.generation += 1;
+        record.changed(now());
         record.tokens = Some(refresh::stored(fresh, None));
         record.client = Some(client);
         record.server_metadata = serde_json::to_value(&asked.discovered.metadata).ok();

@@ -82,12 +82,15 @@ impl Turn {
     /// Lets the others know how it ended.
     pub fn ended(&self, failure: Option<&Failure>) {
         match (failure, &self.board) {
-            (Some(failure), _) => self.post(&Notice::Failed {
-                what: failure.to_string(),
-                at: now(),
-            }),
-            (None, Some(board)) => board.clear(),
-            (None, None) => {}
+            // What may pass with time is for each to find out.
+            (Some(failure @ (Failure::SignIn { .. } | Failure::Credentials { .. })), _) => {
+                self.post(&Notice::Failed {
+                    what: failure.to_string(),
+                    at: now(),
+                });
+            }
+            (_, Some(board)) => board.clear(),
+            (_, None) => {}
         }
     }
 

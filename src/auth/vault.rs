@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::oauth::now;
 use super::options::{Options, server_name};
 use crate::error::Failure;
 use crate::store::{
@@ -36,9 +37,10 @@ impl Vault {
         }
     }
 
-    /// Whether this process alone knows what it saved last.
-    pub fn is_unkept(&self) -> bool {
-        self.unkept.load(Ordering::Relaxed)
+    /// Whether what this process kept under a key has been deleted since. A list that cannot be read says nothing of that.
+    pub async fn is_gone(&self, key: &Key) -> bool {
+        let kept = !self.unkept.load(Ordering::Relaxed);
+        kept && matches!(self.load(key).await, Ok(None)) && self.opened().is_some()
     }
 
     /// The name of the server.
@@ -80,6 +82,27 @@ impl Vault {
         let store = Store::open(self.options.store, folders).await?;
         self.set_opened(&store);
         Ok(store)
+    }
+
+    /// Whether there is a keyring at all: one that is locked may be unlocked later.
+    pub async fn reach(&self) -> Result<(), Failure> {
+        let Some(folders) = self.folders() else {
+            return Ok(());
+        };
+        // Any key will do: it is only asked for.
+        let nobody = Key {
+            issuer: String::new(),
+            client_id: String::new(),
+            resource: String::new(),
+            profile: String::new(),
+        };
+        match Store::at(Place::Keyring, folders).load(&nobody).await {
+            Err(wrong @ StoreError::Absent(_)) => Err(Failure::Store {
+                what: wrong.to_string(),
+                hint: wrong.hint(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether new sign-ins can be kept.
@@ -126,24 +149,30 @@ impl Vault {
     pub async fn find(&self) -> Result<Option<Record>, StoreError> {
         let mut logins = self.logins().await;
         logins.retain(|login| login.servers.contains(&self.server));
-        match logins.first() {
-            Some(login) => self.read(login).await,
-            None => Ok(None),
-        }
+        self.best(&logins).await
     }
 
     /// The sign-in for a resource of an issuer, whichever server it was made for; one without tokens may still have a client.
     pub async fn find_for(&self, issuer: &str, resource: &str) -> Option<Record> {
         let mut logins = self.logins().await;
         logins.retain(|login| login.key.issuer == issuer && login.key.resource == resource);
+        // An unreadable one is replaced.
+        self.best(&logins).await.ok().flatten()
+    }
+
+    /// The record that is of most use: one with tokens, then one with a client, then the newest.
+    async fn best(&self, logins: &[Login]) -> Result<Option<Record>, StoreError> {
         let mut found = Vec::new();
-        for login in &logins {
-            // An unreadable one is replaced.
-            found.extend(self.read(login).await.ok().flatten());
+        for login in logins {
+            found.extend(self.read(login).await?);
         }
-        found
-            .into_iter()
-            .max_by_key(|record| (record.tokens.is_some(), record.client.is_some()))
+        Ok(found.into_iter().max_by_key(|record| {
+            (
+                record.tokens.is_some(),
+                record.client.is_some(),
+                record.generation,
+            )
+        }))
     }
 
     async fn read(&self, login: &Login) -> Result<Option<Record>, StoreError> {
@@ -210,11 +239,15 @@ impl Vault {
             let Some(store) = self.at(login.place) else {
                 continue;
             };
+            let Ok(_guard) = self.locked(&login.key).await else {
+                continue;
+            };
             let retired = match store.load(&login.key).await {
                 Ok(Some(mut record))
                     if login.key.issuer != current.issuer || record.servers.len() > 1 =>
                 {
                     record.servers.remove(&self.server);
+                    record.changed(now());
                     store.save(&record).await
                 }
                 _ => store.delete(&login.key).await,

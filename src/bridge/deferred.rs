@@ -159,14 +159,16 @@ impl Core {
 
     /// The answer to a request that the server is not, or must not be, asked for.
     pub async fn answered_here(self: &Arc<Self>, request: &Request) -> Option<Message> {
+        if matches!(*self.deferred.lock(), State::Direct) {
+            return None;
+        }
         let message = &request.message;
         let list = LISTS
             .iter()
             .find(|(method, ..)| *method == message.method());
         let signs_in = message.method() == "tools/call" && names_sign_in(message);
         let provisional = match &*self.deferred.lock() {
-            State::Direct => return None,
-            State::Provisional(_) => true,
+            State::Direct | State::Provisional(_) => true,
             State::Switched { lacks, own_sign_in } => {
                 let lacking = list.filter(|(_, name, _)| lacks.contains(name));
                 if let Some((.., empty)) = lacking {

@@ -109,6 +109,18 @@ impl Inflight {
         }
     }
 
+    /// Notes that the server has refused it, and has done nothing.
+    pub fn set_unsent(&self, id: &Id, serial: u64) {
+        if let Some(entry) = self
+            .lock()
+            .entries
+            .get_mut(id)
+            .filter(|entry| entry.serial == serial)
+        {
+            entry.sent = false;
+        }
+    }
+
     /// Takes a request out, to answer it or because it was cancelled.
     pub fn take(&self, id: &Id) -> Option<Entry> {
         self.lock().entries.remove(id)

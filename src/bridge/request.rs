@@ -165,9 +165,6 @@ impl Request {
 
     /// The answer, and the rest of the stream that brought it; `None` when it is no longer waited for.
     async fn walk(&self) -> Result<Option<(Message, Events)>, Failure> {
-        if self.message.method() == "tools/call" {
-            self.allowed().await?;
-        }
         let mut tries = Tries::new(
             self.message.method(),
             self.arrived,
@@ -180,6 +177,8 @@ impl Request {
                 Err(failure) => failure,
             };
             if matches!(failure, Failure::SignInNeeded(_)) {
+                // The server did nothing: a cancel now ends all of it.
+                self.core.inflight.set_unsent(&self.id, self.serial);
                 sign_ins += 1;
                 if sign_ins > MAX_SIGN_INS {
                     return Err(failure);
@@ -207,7 +206,14 @@ impl Request {
     /// Waits until the user has signed in. `refused` is what `initialize` fails with while it waits: it is answered here then.
     async fn sign_in(&self, refused: Failure) -> Result<(), Failure> {
         let opens = self.message.method() == "initialize";
-        let until = opens.then(|| self.arrived + self.core.options.initialize_wait);
+        // The answer must be out before the limit on the whole request passes.
+        let limit = self
+            .core
+            .options
+            .request_timeout
+            .unwrap_or(INITIALIZE_LIMIT);
+        let wait = self.core.options.initialize_wait.min(limit.mul_f32(0.9));
+        let until = opens.then(|| self.arrived + wait);
         match self.core.wait_for_sign_in(&self.message, until).await {
             Waited::SignedIn => Ok(()),
             // Its own words say more.
@@ -220,6 +226,9 @@ impl Request {
 
     /// Sends it once and reads the reply until the answer is there.
     async fn attempt(&self) -> Result<Option<(Message, Events)>, Failure> {
+        if self.message.method() == "tools/call" {
+            self.allowed().await?;
+        }
         if self.message.method() != "initialize" {
             // A cancel meanwhile leaves nothing to send.
             self.core.link.ready().await?;

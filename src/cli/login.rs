@@ -1,6 +1,6 @@
 //! `login`: signs in now, and says who is signed in, for what and for how long.
 
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -86,7 +86,9 @@ enum Ended {
 async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> {
     match tokio::time::timeout(ASK, knock(remote)).await {
         Ok(Err(Failure::SignInNeeded(_))) => {}
-        Ok(Err(failure)) => return Err(failure),
+        // It may be the refresh of a former sign-in that failed: a new one does not need it.
+        Ok(Err(failure)) if oauth.record().is_none() => return Err(failure),
+        Ok(Err(failure)) => tracing::debug!("signing in anew: {failure}"),
         Ok(Ok(())) if oauth.record().is_some_and(|record| record.tokens.is_some()) => {
             return Ok(Ended::Already);
         }
@@ -98,6 +100,11 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
                 hint: "check that the URL is that of an MCP server, and try again later",
             });
         }
+    }
+    if std::io::stdin().is_terminal() {
+        ui::note(
+            "if the browser cannot come back to this machine, paste the address that it ends at",
+        );
     }
     let mut status = oauth.sign_in();
     let _waiting = oauth.wait();

@@ -43,7 +43,19 @@ pub fn run(args: &Args, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     } else {
         Some(connection::return_trip(env))
     };
-    on_runtime(bridge(options, remote, tell))?.map_err(|wrong| cannot_start(&wrong))
+    let work = async {
+        if let Some(oauth) = remote.exchange.authorizer().oauth() {
+            // Without the keyring that the user insists on it can never work.
+            oauth
+                .check_store()
+                .await
+                .map_err(|wrong| Fatal::from(&wrong))?;
+        }
+        bridge(options, remote, tell)
+            .await
+            .map_err(|wrong| cannot_start(&wrong))
+    };
+    on_runtime(work)?
 }
 
 /// Runs `work` to its end on a runtime of this thread.

@@ -32,7 +32,7 @@ impl Reach {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         // A name that only a proxy can resolve is none of the network here.
         let found = tokio::net::lookup_host((host, 0)).await;
-        if found.is_ok_and(|mut all| all.any(|address| !is_public(address.ip()))) {
+        if found.is_ok_and(|mut all| all.all(|address| !is_public(address.ip()))) {
             Self::Anywhere
         } else {
             Self::Public

@@ -55,7 +55,8 @@ pub struct Record {
     version: u32,
     /// Which sign-in this is.
     pub key: Key,
-    /// Raised by one, under the lock of the key, by whoever changes the record: tells a newer one from an older one.
+    /// Raised, under the lock of the key, by whoever changes the record ([`Record::changed`]): tells a newer one from an older
+    /// one, also where their keys differ.
     #[serde(default)]
     pub generation: u64,
     /// `None` after a sign-in was lost while the client is still registered.
@@ -215,6 +216,11 @@ impl Record {
             asked_scope: None,
             unknown: Unknown::default(),
         }
+    }
+
+    /// Marks a change at `now`, in seconds since 1970. A record that is made anew after it was deleted counts as newer, too.
+    pub fn changed(&mut self, now: u64) {
+        self.generation = self.generation.saturating_add(1).max(now);
     }
 
     /// The record as JSON text.

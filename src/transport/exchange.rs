@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode};
 use reqwest::Response;
 use url::Url;
 
-use crate::auth::{Authorizer, Recovery};
+use crate::auth::{Authorizer, Recovery, Refused};
 use crate::error::{Failure, Refusal};
 use crate::jsonrpc::{Kind, Message};
 use crate::net::client::Client;
@@ -106,7 +106,14 @@ impl Exchange {
             }
             let recovery = self
                 .authorizer
-                .recover(&credentials, status, response.headers())
+                .recover(
+                    &credentials,
+                    &Refused {
+                        status,
+                        headers: response.headers(),
+                        peer: response.remote_addr().map(|address| address.ip()),
+                    },
+                )
                 .await?;
             renewals += 1;
             match recovery {
@@ -118,6 +125,11 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// Sends `ask` once, with the credentials at hand: on leaving nothing is begun that could not be finished.
+    pub(super) async fn send_last(&self, ask: &Ask) -> Result<Response, Failure> {
+        self.attempt(ask, &self.authorizer.at_hand().headers).await
     }
 
     async fn attempt(&self, ask: &Ask, credentials: &HeaderMap) -> Result<Response, Failure> {

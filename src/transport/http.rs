@@ -178,7 +178,7 @@ impl Http {
             headers,
             body: None,
         };
-        match tokio::time::timeout(DELETE_WAIT, self.exchange.send(&ask)).await {
+        match tokio::time::timeout(DELETE_WAIT, self.exchange.send_last(&ask)).await {
             Ok(Ok(_)) => {}
             Ok(Err(failure)) => tracing::debug!("could not end the session: {failure}"),
             Err(_) => tracing::debug!("the server took too long to end the session"),
