@@ -8,6 +8,7 @@ use crate::support::authserver::{AUTHORIZE, METADATA, Metadata, REGISTER, TOKEN}
 use crate::support::browser::Browser;
 use crate::support::gate::Gate;
 use crate::support::protected;
+use crate::support::rpc;
 use crate::support::scene::{Scene, address, addresses, say_hello, welcomed};
 use crate::support::server::{Peer, Plan};
 use crate::support::tether::Tether;
@@ -209,6 +210,27 @@ fn the_challenge_is_met_on_a_later_request_too() {
 }
 
 #[test]
+fn fifty_calls_wait_for_one_sign_in_and_are_all_answered() {
+    let scene = Scene::new();
+    scene.mcp.set(|door| {
+        let open = ["initialize", "notifications/initialized"];
+        door.open.extend(open);
+    });
+    let tether = scene.launch().start();
+    tether.initialize();
+    let ids: Vec<String> = (1..=50).map(|id: u32| id.to_string()).collect();
+    for id in &ids {
+        tether.send(&rpc::call(id, "echo", &format!(r#"{{"text":"{id}"}}"#)));
+    }
+    visit::follow(&address(&tether));
+    for id in &ids {
+        let answer = tether.answer(id).result();
+        assert_eq!(answer["content"][0]["text"], id.as_str());
+    }
+    assert_eq!(scene.auth.authorizations().len(), 1);
+}
+
+#[test]
 fn a_secret_of_the_registration_is_used_as_the_server_wants() {
     for method in ["client_secret_basic", "client_secret_post"] {
         let scene = Scene::with(|conduct| conduct.secret = Some(method));
@@ -295,7 +317,7 @@ fn an_authorization_server_that_comes_up_after_the_sign_in_failed_is_asked_by_th
     tether.initialize();
     assert_eq!(tether.call("1", "echo", "{}").code(), -31004);
     scene.auth.set(|conduct| conduct.metadata = Metadata::Right);
-    tether.send(&crate::support::rpc::call("2", "echo", "{}"));
+    tether.send(&rpc::call("2", "echo", "{}"));
     visit::follow(&address(&tether));
     tether.answer("2").result();
 }

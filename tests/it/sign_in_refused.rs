@@ -51,6 +51,7 @@ fn a_denial_is_told_and_shown_and_only_a_tool_call_asks_again() {
     assert_eq!(visit::follow(&again).status, 200);
     tether.answer("3").result();
     tether.ask("4", "tools/list", "{}").result();
+    assert_eq!(scene.auth.registrations(), 1);
 }
 
 #[test]
