@@ -140,6 +140,13 @@ impl Inflight {
         state.entries.remove(id)
     }
 
+    /// Takes out all requests of a method.
+    pub fn take_method(&self, method: &str) -> Vec<Entry> {
+        let entries = &mut self.lock().entries;
+        let taken = entries.extract_if(|_, entry| entry.message.method() == method);
+        taken.map(|(_, entry)| entry).collect()
+    }
+
     /// Takes all of them out.
     pub fn take_all(&self) -> Vec<Entry> {
         self.lock()

@@ -29,6 +29,7 @@ mod login_logout;
 mod logs;
 mod lost_session;
 mod migration;
+mod modern;
 mod outages;
 mod provisional;
 mod proxies;
