@@ -42,7 +42,8 @@ fn two_processes_on_one_ended_token_refresh_it_once() {
     works(&one, "2");
     works(&two, "2");
     assert_eq!((scene.auth.refreshes(), scene.auth.reuses()), (1, 0));
-    assert_eq!(scene.browser.opened(), 0);
+    assert_eq!(addresses(&one.stderr()).len(), 1, "no other sign-in");
+    assert_eq!(two.stderr(), "");
 }
 
 #[test]
