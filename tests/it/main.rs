@@ -45,6 +45,7 @@ mod sign_in;
 mod sign_in_hostile;
 mod sign_in_refused;
 mod sign_in_secrets;
+mod sign_in_sse;
 mod sse;
 mod sse_loss;
 mod step_up;
