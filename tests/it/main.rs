@@ -56,3 +56,5 @@ mod tool_filter;
 mod two_processes;
 mod usage;
 mod waits;
+mod websocket;
+mod websocket_loss;
