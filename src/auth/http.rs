@@ -223,13 +223,14 @@ async fn read(mut response: Response, shown: &str) -> Result<Answer, Failure> {
     })
 }
 
-/// A URL that must not be used, and why.
+/// A URL that must not be used, and why. One of another kind than http is not repeated: it was made to be acted on.
 pub fn unusable(url: &Url, why: &str) -> Failure {
+    let shown = match url.scheme() {
+        "http" | "https" => guard::shown(url),
+        _ => "an address of another kind".to_owned(),
+    };
     Failure::Credentials {
-        what: format!(
-            "the server names {} for the sign-in, which is not used: {why}",
-            guard::shown(url)
-        ),
+        what: format!("the server names {shown} for the sign-in, which is not used: {why}"),
         hint: "tell the server's owner; it may be an attempt to misuse this machine",
     }
 }

@@ -10,12 +10,14 @@ use super::Options;
 use super::deferred::Deferred;
 use super::filter::Filter;
 use super::inflight::{self, Entry, Inflight};
+use super::learned::Learned;
 use super::link::{self, Link, Remote};
+use super::request::LISTEN;
 use super::sign_in::{AtEnd, OwnAsks, elicits_urls};
+use crate::era::headers::is_modern;
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Kind, Message, reply};
 use crate::queue::Sender;
-use crate::transport::Outgoing;
 
 /// Server messages held back until the client has finished its handshake.
 const HELD: usize = 1024;
@@ -31,6 +33,7 @@ pub(super) struct Core {
     pub inflight: Inflight,
     pub filter: Filter,
     pub deferred: Deferred,
+    pub learned: Learned,
     out: Sender<Message>,
     client: Mutex<Client>,
 }
@@ -60,6 +63,7 @@ impl Core {
             inflight: Inflight::default(),
             client: Mutex::default(),
             deferred: Deferred::default(),
+            learned: Learned::default(),
             options,
             out,
         }
@@ -259,6 +263,9 @@ impl Core {
                 }
                 "tools/list" => {
                     self.deferred.note_tools(&answer);
+                    if is_modern(&entry.message) {
+                        answer = self.learned.page(answer);
+                    }
                     answer = self.filter.page(answer);
                 }
                 _ => self.link.replay.succeeded(&entry.message),
@@ -304,6 +311,21 @@ impl Core {
         }
     }
 
+    /// Ends the subscriptions of a client of 2026-07-28, as a server does that closes (subscriptions §Closing).
+    pub fn end_subscriptions(&self) {
+        for entry in self.inflight.take_method(LISTEN) {
+            if let Some(task) = &entry.task {
+                task.abort();
+            }
+            if let Some(id) = entry.message.id() {
+                let result = format!(
+                    r#"{{"resultType":"complete","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}"#
+                );
+                self.complete_here(reply::result(id, &result));
+            }
+        }
+    }
+
     /// Nobody can answer the server any more: it is told so, now and from now on.
     pub fn client_left(self: &Arc<Self>) {
         let asked = {
@@ -324,7 +346,7 @@ impl Core {
         params: Option<&str>,
     ) -> Result<Message, Failure> {
         let id = self.link.own_id();
-        let outgoing = Outgoing::new(reply::request(&id, method, params));
+        let outgoing = self.learned.outgoing(reply::request(&id, method, params));
         let asked = async {
             let reply = self.link.exchange(&outgoing).await?;
             link::answer(reply, &id, |message| {

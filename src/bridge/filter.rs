@@ -109,16 +109,7 @@ impl Filter {
         if kept.len() == page.tools.len() {
             return answer;
         }
-        let (before, after) = (result.get(..page.array.start), result.get(page.array.end..));
-        let spliced = [
-            before.unwrap_or_default(),
-            "[",
-            &kept.join(","),
-            "]",
-            after.unwrap_or_default(),
-        ]
-        .concat();
-        answer.with_payload(spliced.as_bytes())
+        answer.with_payload(page.with_only(result, &kept).as_bytes())
     }
 
     /// What may be done with the tool `name`.

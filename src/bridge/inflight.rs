@@ -87,37 +87,24 @@ impl Inflight {
 
     /// Notes the task of a request, unless it has been answered already.
     pub fn set_task(&self, id: &Id, serial: u64, task: AbortHandle) {
-        if let Some(entry) = self
-            .lock()
-            .entries
-            .get_mut(id)
-            .filter(|entry| entry.serial == serial)
-        {
-            entry.task = Some(task);
-        }
+        self.change(id, serial, |entry| entry.task = Some(task));
     }
 
     /// Notes that bytes of it may have left.
     pub fn set_sent(&self, id: &Id, serial: u64) {
-        if let Some(entry) = self
-            .lock()
-            .entries
-            .get_mut(id)
-            .filter(|entry| entry.serial == serial)
-        {
-            entry.sent = true;
-        }
+        self.change(id, serial, |entry| entry.sent = true);
     }
 
     /// Notes that the server has refused it, and has done nothing.
     pub fn set_unsent(&self, id: &Id, serial: u64) {
-        if let Some(entry) = self
-            .lock()
-            .entries
-            .get_mut(id)
-            .filter(|entry| entry.serial == serial)
-        {
-            entry.sent = false;
+        self.change(id, serial, |entry| entry.sent = false);
+    }
+
+    fn change(&self, id: &Id, serial: u64, change: impl FnOnce(&mut Entry)) {
+        let mut table = self.lock();
+        let entry = table.entries.get_mut(id);
+        if let Some(entry) = entry.filter(|entry| entry.serial == serial) {
+            change(entry);
         }
     }
 
@@ -138,6 +125,13 @@ impl Inflight {
             return None;
         }
         state.entries.remove(id)
+    }
+
+    /// Takes out all requests of a method.
+    pub fn take_method(&self, method: &str) -> Vec<Entry> {
+        let entries = &mut self.lock().entries;
+        let taken = entries.extract_if(|_, entry| entry.message.method() == method);
+        taken.map(|(_, entry)| entry).collect()
     }
 
     /// Takes all of them out.

@@ -9,6 +9,7 @@ use super::core::cancelled_id;
 use super::inflight::{self, Refused};
 use super::request::Request;
 use super::{Bridge, without_id};
+use crate::era::headers::is_modern;
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
 use crate::jsonrpc::{Found, Id, Kind, Malformed, Message};
@@ -280,7 +281,8 @@ impl Bridge {
             self.core.inflight.put_back(&id, entry);
             return;
         }
-        if !entry.sent {
+        // One of 2026-07-28 is cancelled by closing its stream (streamable-http §Cancellation).
+        if !entry.sent || is_modern(&entry.message) {
             match &entry.task {
                 Some(task) => task.abort(),
                 None => self.unpark(&id),

@@ -44,7 +44,7 @@ pub(super) struct Status {
 pub(super) struct Link {
     remote: Remote,
     choice: Mutex<choose::Choice>,
-    /// The first connect of HTTP+SSE, while it is in progress.
+    /// The first connect of a shared stream, while it is in progress.
     opening: Mutex<Option<choose::Search>>,
     status: watch::Sender<Status>,
     pub replay: Replay,

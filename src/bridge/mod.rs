@@ -6,6 +6,7 @@ mod deferred;
 pub mod filter;
 mod inflight;
 mod input;
+mod learned;
 mod link;
 mod listen;
 mod post;
@@ -161,6 +162,7 @@ impl Bridge {
                         deadline = Some(Instant::now() + core.grace());
                         core.client_left();
                         core.leave_sign_in();
+                        core.end_subscriptions();
                     }
                 },
             }

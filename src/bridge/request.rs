@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::core::Core;
 use super::filter::Verdict;
 use super::link::{answers, other_id};
 use super::sign_in::{AtEnd, Waited};
+use crate::era::headers::{is_modern, meta, mismatch};
 use crate::error::{Failure, Repeat};
 use crate::jsonrpc::{Id, Message, reply};
 use crate::net::retry::{Backoff, reads};
@@ -22,6 +24,9 @@ const MAX_WAITING: Duration = Duration::from_secs(30);
 
 /// Sign-ins for the sake of one request: the first, and two that ask for more scope.
 const MAX_SIGN_INS: u32 = 3;
+
+/// The request whose answer ends a subscription (2026-07-28 subscriptions).
+pub(super) const LISTEN: &str = "subscriptions/listen";
 
 /// The limit for `initialize` where none is given.
 const INITIALIZE_LIMIT: Duration = Duration::from_secs(60);
@@ -111,6 +116,8 @@ impl Request {
             (None, "initialize") if self.core.options.at_end == AtEnd::Leave => {
                 Some(INITIALIZE_LIMIT)
             }
+            // It is meant to last.
+            (_, LISTEN) => None,
             (limit, _) => limit,
         };
         let outcome = match limit {
@@ -149,7 +156,8 @@ impl Request {
 
     /// The time is up: the server is told to stop working on it.
     fn overdue(&self, limit: Duration) -> Failure {
-        if self.message.method() != "initialize" {
+        // One of 2026-07-28 ends with its stream.
+        if self.message.method() != "initialize" && !is_modern(&self.message) {
             let params = format!(
                 r#"{{"requestId":{},"reason":"the time limit of the request passed"}}"#,
                 self.id
@@ -171,8 +179,10 @@ impl Request {
             self.core.options.initialize_wait,
         );
         let mut sign_ins = 0;
+        let mut mended = false;
+        let mut id = self.id.clone();
         loop {
-            let failure = match self.attempt().await {
+            let failure = match self.attempt(&id).await {
                 Ok(answered) => return Ok(answered),
                 Err(failure) => failure,
             };
@@ -185,6 +195,22 @@ impl Request {
                 }
                 self.sign_in(failure).await?;
                 continue;
+            }
+            if is_modern(&self.message) && !matches!(failure, Failure::Unreachable { .. }) {
+                // What is sent once more is another request (2026-07-28 streamable-http §Receiving Messages).
+                id = self.core.link.own_id();
+                if self.message.method() == LISTEN {
+                    // Its id is in each notification: only the client can begin another one.
+                    return Err(failure);
+                }
+                let error = failure
+                    .refusal()
+                    .and_then(|refusal| refusal.message.as_ref());
+                if !mended && error.is_some_and(mismatch) {
+                    mended = true;
+                    self.list_tools().await?;
+                    continue;
+                }
             }
             match tries.again(&failure, Instant::now(), fastrand::f64()) {
                 Some(wait) => {
@@ -225,7 +251,7 @@ impl Request {
     }
 
     /// Sends it once and reads the reply until the answer is there.
-    async fn attempt(&self) -> Result<Option<(Message, Events)>, Failure> {
+    async fn attempt(&self, id: &Id) -> Result<Option<(Message, Events)>, Failure> {
         if self.message.method() == "tools/call" {
             self.allowed().await?;
         }
@@ -240,11 +266,16 @@ impl Request {
         let outgoing = if self.message.method() == "initialize" {
             Outgoing::opening(self.message.clone())
         } else {
-            Outgoing::new(self.message.clone())
+            let message = if *id == self.id {
+                self.message.clone()
+            } else {
+                self.message.with_id(id)
+            };
+            self.core.learned.outgoing(message)
         };
         let mut events = self.core.link.exchange(&outgoing).await?.into_events()?;
         while let Some(message) = events.next().await? {
-            if answers(&message, &self.id) {
+            if answers(&message, id) {
                 events.answered();
                 return Ok(Some((message, events)));
             }
@@ -312,16 +343,26 @@ impl Request {
         }
     }
 
-    /// Lists all pages of tools, so that the filter knows them.
+    /// Lists all pages of tools, so that it is known what they are.
     async fn list_tools(&self) -> Result<(), Failure> {
         /// More pages than any server has; a cursor that never ends must not hold the call for ever.
         const PAGES: usize = 1000;
-        let mut cursor: Option<String> = None;
+        let meta = meta(&self.message);
+        let mut cursor: Option<Value> = None;
         for _ in 0..PAGES {
-            let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
-            let answer = self.core.ask("tools/list", params.as_deref()).await?;
+            let members = [("_meta", meta.clone()), ("cursor", cursor.take())];
+            let params: Map<String, Value> = members
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect();
+            let params = (!params.is_empty()).then(|| Value::Object(params).to_string());
+            let mut answer = self.core.ask("tools/list", params.as_deref()).await?;
             let page = answer.payload().and_then(tools::page);
-            cursor = page.and_then(|page| page.next_cursor.map(|raw| raw.get().to_owned()));
+            let next = page.and_then(|page| page.next_cursor);
+            cursor = next.and_then(|raw| serde_json::from_str(raw.get()).ok());
+            if meta.is_some() {
+                answer = self.core.learned.page(answer);
+            }
             self.core.filter.page(answer);
             if cursor.is_none() {
                 return Ok(());

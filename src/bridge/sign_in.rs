@@ -98,6 +98,7 @@ impl Core {
             }
         };
         let outcome = tokio::select! {
+            biased;
             outcome = settled(status.clone()) => outcome,
             () = patience => Waited::NotYet(address(&status.borrow())),
             () = self.show_progress(request, status.clone()) => Waited::NotYet(None),

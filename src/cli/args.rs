@@ -164,12 +164,15 @@ pub enum Transport {
     HttpOnly,
     /// HTTP+SSE
     SseOnly,
+    /// WebSocket
+    #[value(name = "websocket")]
+    WebSocket,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Remote")]
 pub struct Remote {
-    /// Which transports to try
+    /// Which transports to try; a ws:// or wss:// URL needs none
     #[arg(long, value_enum, value_name = "WHICH", default_value = "http-first")]
     pub transport: Transport,
     /// Header for the server, as 'Name: value'; ${VARIABLE} is replaced from the environment [repeatable]

@@ -71,7 +71,11 @@ pub fn remote(args: &Args, paths: Option<&Paths>, env: &Env<'_>) -> Result<Remot
     let headers = user_headers(&args.remote, env)?;
     let given = headers.contains_key(AUTHORIZATION);
     let authorizer = authorizer(args, &network, given, (paths, env))?;
-    let client = Client::new(network)?;
+    let order = order(args)?;
+    let client = match order {
+        Order::WebSocket => Client::for_upgrades(network)?,
+        _ => Client::new(network)?,
+    };
     let limits = Limits {
         headers: args.network.headers_timeout.limit(),
         body: args.network.body_timeout.limit(),
@@ -79,19 +83,33 @@ pub fn remote(args: &Args, paths: Option<&Paths>, env: &Env<'_>) -> Result<Remot
     };
     Ok(Remote {
         exchange: Arc::new(Exchange::new(client, url, headers, authorizer, limits)),
-        order: match args.remote.transport {
-            args::Transport::HttpFirst => Order::HttpFirst,
-            args::Transport::SseFirst => Order::SseFirst,
-            args::Transport::HttpOnly => Order::HttpOnly,
-            args::Transport::SseOnly => Order::SseOnly,
-        },
+        order,
         verdicts: paths.map(|paths| Verdicts::new(&paths.state)),
         #[cfg(test)]
         scripted: None,
     })
 }
 
-/// The server's URL.
+/// Which transports to try. The scheme of the URL may say it.
+fn order(args: &Args) -> Result<Order, Fatal> {
+    let websocket = guard::names_websocket(args.server.as_deref().unwrap_or_default());
+    Ok(match args.remote.transport {
+        args::Transport::HttpOnly | args::Transport::SseOnly if websocket => {
+            return Err(Fatal::usage(
+                "the URL asks for WebSocket, --transport for something else",
+                "give the URL as https://, or --transport websocket",
+            ));
+        }
+        _ if websocket => Order::WebSocket,
+        args::Transport::HttpFirst => Order::HttpFirst,
+        args::Transport::SseFirst => Order::SseFirst,
+        args::Transport::HttpOnly => Order::HttpOnly,
+        args::Transport::SseOnly => Order::SseOnly,
+        args::Transport::WebSocket => Order::WebSocket,
+    })
+}
+
+/// The server's URL, as HTTP has it.
 ///
 /// # Errors
 /// It is none that can be used.

@@ -11,12 +11,12 @@ use super::connection::{self, Env};
 use super::run;
 use super::signals::Signals;
 use crate::auth::{Oauth, SignIn};
-use crate::bridge::Remote;
+use crate::bridge::{Order, Remote};
 use crate::config::Paths;
 use crate::error::{Failure, Fatal};
 use crate::jsonrpc::{Id, reply};
 use crate::net::guard;
-use crate::transport::{Http, Outgoing, Sse, Transport};
+use crate::transport::{Http, Outgoing, Sse, Transport, WebSocket};
 use crate::ui;
 
 /// The longest that the server may take to ask for a sign-in.
@@ -133,6 +133,13 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
 
 /// Asks the server for a session, so that it says what it wants of us. One that it gives is left at once.
 async fn knock(remote: &Remote) -> Result<(), Failure> {
+    if remote.order == Order::WebSocket {
+        let websocket = WebSocket::new(Arc::clone(&remote.exchange));
+        let transport = Transport::WebSocket(Arc::new(websocket));
+        transport.connect().await?;
+        transport.close().await;
+        return Ok(());
+    }
     let params = format!(
         r#"{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":{{"name":"mcp-tether","version":"{}"}}}}"#,
         env!("CARGO_PKG_VERSION")

@@ -84,7 +84,15 @@ pub fn resolve(
         command.bridge().server = Some(url);
     }
     if command.bridge().server.is_none() && command.needs_server() {
-        let hint = "give the whole address, like mcp-tether https://example.com/mcp";
+        let hint = match &command {
+            Command::Logout(_) => "give the server's address, or --all",
+            Command::Login(_) => {
+                "give the whole address, like mcp-tether login https://example.com/mcp"
+            }
+            Command::Run(_) | Command::Status(_) => {
+                "give the whole address, like mcp-tether https://example.com/mcp"
+            }
+        };
         return Err(Fatal::usage("no server given", hint).into());
     }
     Ok(command)

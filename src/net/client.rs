@@ -122,10 +122,19 @@ pub enum NamedBy {
     Server(Reach),
 }
 
+/// Which versions of HTTP may be spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    All,
+    /// Only HTTP/1.1 has the upgrade that WebSocket begins with.
+    One,
+}
+
 /// The client; it makes itself anew after the machine slept.
 #[derive(Debug)]
 pub struct Client {
     options: Options,
+    versions: Versions,
     jar: Option<Arc<OriginJar>>,
     current: Mutex<Current>,
 }
@@ -143,6 +152,18 @@ impl Client {
     /// # Errors
     /// A usage error that names the file, proxy or option that cannot be used.
     pub fn new(options: Options) -> Result<Self, Fatal> {
+        Self::with(options, Versions::All)
+    }
+
+    /// Builds a client that speaks HTTP/1.1 only, for connections that are to be upgraded.
+    ///
+    /// # Errors
+    /// A usage error that names the file, proxy or option that cannot be used.
+    pub fn for_upgrades(options: Options) -> Result<Self, Fatal> {
+        Self::with(options, Versions::One)
+    }
+
+    fn with(options: Options, versions: Versions) -> Result<Self, Fatal> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -154,9 +175,10 @@ impl Client {
             })),
             Cookies::Off => None,
         };
-        let http = build(&options, jar.as_ref())?;
+        let http = build(&options, versions, jar.as_ref())?;
         Ok(Self {
             options,
+            versions,
             jar,
             current: Mutex::new(Current {
                 http,
@@ -180,7 +202,7 @@ impl Client {
             wall.duration_since(current.used_wall).unwrap_or_default(),
         ) {
             tracing::debug!("the machine slept: dropping old connections");
-            match build(&self.options, self.jar.as_ref()) {
+            match build(&self.options, self.versions, self.jar.as_ref()) {
                 Ok(http) => current.http = http,
                 Err(wrong) => tracing::warn!("cannot renew the HTTP client: {wrong}"),
             }
@@ -195,7 +217,11 @@ fn slept(monotonic: Duration, wall: Duration) -> bool {
     wall.saturating_sub(monotonic) > SLEPT
 }
 
-fn build(options: &Options, jar: Option<&Arc<OriginJar>>) -> Result<reqwest::Client, Fatal> {
+fn build(
+    options: &Options,
+    versions: Versions,
+    jar: Option<&Arc<OriginJar>>,
+) -> Result<reqwest::Client, Fatal> {
     let extra = match &options.ca_file {
         None => Vec::new(),
         Some(path) => authorities(path)?,
@@ -203,6 +229,9 @@ fn build(options: &Options, jar: Option<&Arc<OriginJar>>) -> Result<reqwest::Cli
     let identity = identity(options)?;
     let base = || -> Result<ClientBuilder, Fatal> {
         let mut builder = transport(options)?;
+        if versions == Versions::One {
+            builder = builder.http1_only();
+        }
         if let Some(jar) = jar {
             builder = builder.cookie_provider(Arc::clone(jar));
         }

@@ -17,21 +17,31 @@ pub enum PlainHttp {
     Loopback,
 }
 
-/// Reads the URL of a remote server.
+/// Whether a URL says by its scheme that the server speaks WebSocket.
+pub fn names_websocket(text: &str) -> bool {
+    Url::parse(text.trim()).is_ok_and(|url| matches!(url.scheme(), "ws" | "wss"))
+}
+
+/// Reads the URL of a remote server. One of WebSocket is given as that of the upgrade request: `wss` as `https`, `ws` as `http`.
 ///
 /// # Errors
 /// A usage error that says what is wrong with the URL and what to type instead.
 pub fn server_url(text: &str, plain: PlainHttp) -> Result<Url, Fatal> {
     let text = text.trim();
-    let url = Url::parse(text).map_err(|wrong| {
+    let mut url = Url::parse(text).map_err(|wrong| {
         Fatal::usage(
             format!("{:?} is not a URL: {wrong}", without_query(text)),
             "give the whole address, like https://example.com/mcp",
         )
     })?;
-    if url.host_str().is_none_or(str::is_empty) || !matches!(url.scheme(), "http" | "https") {
+    let (plainly, safely) = match url.scheme() {
+        "ws" | "wss" => ("ws", "wss"),
+        _ => ("http", "https"),
+    };
+    let known = url.scheme() == plainly || url.scheme() == safely;
+    if url.host_str().is_none_or(str::is_empty) || !known {
         return Err(Fatal::usage(
-            format!("{} is not an http or https URL", shown(&url)),
+            format!("{} is not an http, https, ws or wss URL", shown(&url)),
             "give the whole address, like https://example.com/mcp",
         ));
     }
@@ -41,15 +51,22 @@ pub fn server_url(text: &str, plain: PlainHttp) -> Result<Url, Fatal> {
             "take it out and give an Authorization header with --header-file",
         ));
     }
-    if url.scheme() == "http" && plain == PlainHttp::Loopback && !is_loopback(&url) {
+    if url.scheme() == plainly && plain == PlainHttp::Loopback && !is_loopback(&url) {
         return Err(Fatal::usage(
             format!(
-                "plain http to {} could be read on the way",
+                "plain {plainly} to {} could be read on the way",
                 host_shown(&url)
             ),
-            "use https, or add --allow-http if the network is trusted",
+            format!("use {safely}, or add --allow-http if the network is trusted"),
         ));
     }
+    let of_upgrade = if url.scheme() == plainly {
+        "http"
+    } else {
+        "https"
+    };
+    // All four are special schemes with the same parts, so that it cannot fail.
+    let _ = url.set_scheme(of_upgrade);
     Ok(url)
 }
 
@@ -123,7 +140,7 @@ pub fn host_shown(url: &Url) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{PlainHttp, is_loopback, server_url, shown};
+    use super::{PlainHttp, is_loopback, names_websocket, server_url, shown};
     use url::Url;
 
     #[test]
@@ -134,11 +151,14 @@ mod tests {
             "http://127.9.8.7:80/x",
             "http://[::1]:9/mcp",
             "https://example.com",
+            "ws://localhost:1/mcp",
+            "wss://example.com",
         ] {
             assert!(server_url(text, PlainHttp::Loopback).is_ok(), "{text}");
         }
         for text in [
             "http://example.com/mcp",
+            "ws://example.com/mcp",
             "http://10.0.0.1/",
             "http://localhost.evil.example/",
             "http://[::2]/",
@@ -161,6 +181,19 @@ mod tests {
         ] {
             let refused = server_url(text, PlainHttp::Anywhere).expect_err(text);
             assert!(!refused.message.contains("u:p"), "{}", refused.message);
+        }
+    }
+
+    #[test]
+    fn a_websocket_url_is_that_of_its_upgrade() {
+        for (text, upgrade) in [
+            ("ws://127.0.0.1:9/a?b=c", "http://127.0.0.1:9/a?b=c"),
+            ("ws://localhost", "http://localhost/"),
+            ("wss://h.example:443/mcp", "https://h.example/mcp"),
+        ] {
+            let url = server_url(text, PlainHttp::Loopback).unwrap();
+            assert_eq!(url.as_str(), upgrade);
+            assert!(names_websocket(text) && !names_websocket(upgrade));
         }
     }
 

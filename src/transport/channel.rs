@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::exchange::{excerpt, excerpt_source};
 use crate::error::Failure;
-use crate::jsonrpc::{Id, Message};
+use crate::jsonrpc::{Found, Id, Message, TopLevel};
 
 /// Messages that may wait for the listener before the stream is no longer read.
 const UNASKED: usize = 64;
@@ -76,8 +78,38 @@ impl Channel {
         }
     }
 
+    /// Hands on what stands in `data`: one message, or the several of an array.
+    pub(super) async fn read(&self, data: Bytes) {
+        let head = excerpt_source(&data);
+        match Message::parse_any(data) {
+            Ok(messages) => {
+                for message in messages {
+                    self.deliver(message).await;
+                }
+            }
+            Err(_) => self.broken(&head),
+        }
+    }
+
+    /// Something came that is no message. If it begins like the answer to a request it was meant to be it, and no other will
+    /// come.
+    fn broken(&self, head: &[u8]) {
+        tracing::warn!("ignored what the server sent that is no JSON-RPC message");
+        if let Found {
+            id: Some(id),
+            method: false,
+        } = TopLevel::of(head)
+        {
+            let failure = Failure::NotMcp {
+                what: "the server sent a broken JSON-RPC message".to_owned(),
+                excerpt: excerpt(head),
+            };
+            self.fail_one(&id, failure);
+        }
+    }
+
     /// Hands a message to the request that waits for it, or to the listener.
-    pub(super) async fn deliver(&self, message: Message) {
+    async fn deliver(&self, message: Message) {
         if let Some(id) = message.id().filter(|_| message.is_response()) {
             if let Some(request) = self.waiting().remove(id) {
                 let _ = request.send(Ok(message));

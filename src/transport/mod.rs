@@ -1,5 +1,5 @@
-//! How messages travel to the remote server and back: Streamable HTTP and HTTP+SSE, and stdio on the local side. A transport
-//! writes the headers it is given and knows no method by name; when to repeat, renew or give up is decided above it.
+//! How messages travel to the remote server and back: Streamable HTTP, HTTP+SSE and WebSocket, and stdio on the local side. A
+//! transport writes the headers it is given and knows no method by name; when to repeat, renew or give up is decided above it.
 
 pub mod events;
 pub mod stdio;
@@ -8,7 +8,9 @@ mod channel;
 mod exchange;
 mod http;
 mod session;
+mod shared;
 mod sse;
+mod websocket;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ pub use exchange::{Exchange, Limits};
 pub use http::Http;
 pub use session::Session;
 pub use sse::Sse;
+pub use websocket::WebSocket;
 
 use crate::error::Failure;
 use crate::jsonrpc::Message;
@@ -148,6 +151,8 @@ pub enum Transport {
     Http(Arc<Http>),
     /// HTTP+SSE (revision 2024-11-05).
     Sse(Arc<Sse>),
+    /// WebSocket (no revision knows it).
+    WebSocket(Arc<WebSocket>),
     /// A scripted peer.
     #[cfg(test)]
     Scripted(Arc<scripted::Scripted>),
@@ -171,6 +176,7 @@ impl Transport {
         match self {
             Self::Http(http) => http.send(outgoing).await,
             Self::Sse(sse) => sse.send(outgoing).await,
+            Self::WebSocket(websocket) => websocket.send(outgoing).await,
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.send(outgoing).await,
         }
@@ -182,6 +188,7 @@ impl Transport {
         match self {
             Self::Http(http) => http.begin(version),
             Self::Sse(sse) => sse.generation(),
+            Self::WebSocket(websocket) => websocket.generation(),
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.begin(),
         }
@@ -192,6 +199,7 @@ impl Transport {
         match self {
             Self::Http(http) => http.generation(),
             Self::Sse(sse) => sse.generation(),
+            Self::WebSocket(websocket) => websocket.generation(),
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.generation(),
         }
@@ -205,6 +213,7 @@ impl Transport {
         match self {
             Self::Http(http) => http.listen(cursor).await,
             Self::Sse(sse) => sse.listen(),
+            Self::WebSocket(websocket) => websocket.listen(),
             #[cfg(test)]
             Self::Scripted(_) => Ok(Listening::NotOffered),
         }
@@ -212,7 +221,32 @@ impl Transport {
 
     /// Whether all messages share one stream, so that losing it loses the session.
     pub const fn shares_one_stream(&self) -> bool {
-        matches!(self, Self::Sse(_))
+        matches!(self, Self::Sse(_) | Self::WebSocket(_))
+    }
+
+    /// Opens the shared stream anew. Without one there is nothing to do.
+    ///
+    /// # Errors
+    /// Why it could not be opened.
+    pub async fn connect(&self) -> Result<(), Failure> {
+        match self {
+            Self::Http(_) => Ok(()),
+            Self::Sse(sse) => sse.connect().await,
+            Self::WebSocket(websocket) => websocket.connect().await,
+            #[cfg(test)]
+            Self::Scripted(_) => Ok(()),
+        }
+    }
+
+    /// Whether a message can be sent without connecting first.
+    pub fn is_connected(&self) -> bool {
+        match self {
+            Self::Http(_) => true,
+            Self::Sse(sse) => sse.is_connected(),
+            Self::WebSocket(websocket) => websocket.is_connected(),
+            #[cfg(test)]
+            Self::Scripted(_) => true,
+        }
     }
 
     /// Leaves the session: tells the server and drops shared streams. Never fails; the server may not care.
@@ -220,6 +254,7 @@ impl Transport {
         match self {
             Self::Http(http) => http.close().await,
             Self::Sse(sse) => sse.close(),
+            Self::WebSocket(websocket) => websocket.close().await,
             #[cfg(test)]
             Self::Scripted(_) => {}
         }

@@ -1,23 +1,22 @@
 //! HTTP+SSE (revision 2024-11-05, transports §HTTP with SSE): one GET stream brings everything, messages are POSTed to the
 //! address that its `endpoint` event names. Losing the stream is losing the session.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::Response;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use url::Url;
 
 use super::channel::{Channel, lost};
 use super::events::{Cursor, Event, Name, Parser, TooLarge};
-use super::exchange::{Ask, Exchange, excerpt, excerpt_source};
+use super::exchange::{Ask, Exchange};
+use super::shared::{Open, Shared};
 use super::{Events, Listening, Outgoing, Reply};
 use crate::error::Failure;
-use crate::jsonrpc::{Found, Kind, Message, TopLevel};
+use crate::jsonrpc::{Found, Kind};
 use crate::net::guard;
 use crate::net::headers::media_type;
 
@@ -28,59 +27,40 @@ const ENDPOINT_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Sse {
     exchange: Arc<Exchange>,
-    state: Mutex<State>,
+    /// The stream, and where to POST while it is open.
+    shared: Arc<Shared<Endpoint>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    generation: u64,
-    connection: Option<Connection>,
-}
-
-#[derive(Debug)]
-struct Connection {
-    endpoint: Arc<Mutex<Url>>,
-    channel: Channel,
-    /// Taken by the listener.
-    unasked: Option<mpsc::Receiver<Message>>,
-    reader: AbortHandle,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.reader.abort();
-        self.channel.fail(&lost());
-    }
-}
+type Endpoint = Arc<Mutex<Url>>;
 
 impl Sse {
     /// A link that is not connected yet.
     pub fn new(exchange: Arc<Exchange>) -> Self {
         Self {
             exchange,
-            state: Mutex::default(),
+            shared: Arc::new(Shared::new()),
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts the connections.
     pub fn generation(&self) -> u64 {
-        self.state().generation
+        self.shared.generation()
+    }
+
+    /// Whether the stream is open.
+    pub fn is_connected(&self) -> bool {
+        self.shared.is_connected()
     }
 
     pub(super) fn close(&self) {
-        let connection = self.state().connection.take();
-        drop(connection);
+        self.shared.close();
     }
 
     /// Opens the stream anew and waits for its `endpoint`.
     ///
     /// # Errors
     /// Why there is none; [`Failure::NotMcp`] when the server answers, but not as HTTP+SSE.
-    pub async fn connect(self: &Arc<Self>) -> Result<(), Failure> {
+    pub async fn connect(&self) -> Result<(), Failure> {
         self.close();
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -114,75 +94,26 @@ impl Sse {
         Ok(())
     }
 
-    fn connected(self: &Arc<Self>, mut stream: Stream, endpoint: Url) {
-        let (channel, unasked) = Channel::new();
+    fn connected(&self, mut stream: Stream, endpoint: Url) {
         let endpoint = Arc::new(Mutex::new(endpoint));
-        let mut state = self.state();
-        state.generation += 1;
-        let generation = state.generation;
-        let reader = {
-            let (channel, endpoint, link) =
-                (channel.clone(), Arc::clone(&endpoint), Arc::clone(self));
-            tokio::spawn(async move {
-                stream.run(&channel, link.exchange.url(), &endpoint).await;
-                channel.fail(&lost());
-                link.lost(generation);
-            })
-        };
-        state.connection = Some(Connection {
-            endpoint,
-            channel,
-            unasked: Some(unasked),
-            reader: reader.abort_handle(),
+        let (exchange, moves) = (Arc::clone(&self.exchange), Arc::clone(&endpoint));
+        self.shared.opened(endpoint, |channel| async move {
+            stream.run(&channel, exchange.url(), &moves).await;
+            lost()
         });
     }
 
-    fn lost(&self, generation: u64) {
-        let mut state = self.state();
-        let lost = if state.generation == generation {
-            state.connection.take()
-        } else {
-            None
-        };
-        drop(state);
-        drop(lost);
-    }
-
-    /// Whether the stream is open.
-    pub fn is_connected(&self) -> bool {
-        self.state().connection.is_some()
-    }
-
-    /// Where to POST, if connected.
-    fn connection(&self) -> Option<(Url, Channel)> {
-        let state = self.state();
-        let connection = state.connection.as_ref()?;
-        let endpoint = connection
-            .endpoint
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        Some((endpoint, connection.channel.clone()))
-    }
-
-    pub(super) async fn send(self: &Arc<Self>, outgoing: &Outgoing) -> Result<Reply, Failure> {
-        let generation = self.generation();
-        let (endpoint, channel) = self.connection().ok_or(Failure::SessionGone {
-            generation,
-            refusal: None,
-        })?;
+    pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<Reply, Failure> {
+        let open = self.shared.open()?;
         let message = &outgoing.message;
         let Some(id) = message.id().filter(|_| message.kind() == Kind::Request) else {
-            return self
-                .post(endpoint, outgoing)
-                .await
-                .map(|()| Reply::Accepted);
+            return self.post(&open, outgoing).await.map(|()| Reply::Accepted);
         };
-        let mut answer = channel.expect(id);
+        let mut answer = open.channel.expect(id);
         // Biased to the POST: the answer counts once the server has taken the request, or before it says so.
         let first = tokio::select! {
             biased;
-            posted = self.post(endpoint, outgoing) => posted.map(|()| None),
+            posted = self.post(&open, outgoing) => posted.map(|()| None),
             answered = answer.next() => answered,
         };
         match first {
@@ -192,13 +123,16 @@ impl Sse {
         }
     }
 
-    async fn post(&self, endpoint: Url, outgoing: &Outgoing) -> Result<(), Failure> {
-        let generation = self.generation();
+    async fn post(&self, open: &Open<Endpoint>, outgoing: &Outgoing) -> Result<(), Failure> {
         let mut headers = outgoing.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let ask = Ask {
             method: Method::POST,
-            url: endpoint,
+            url: open
+                .way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             headers,
             body: Some(outgoing.message.line().clone()),
         };
@@ -208,7 +142,7 @@ impl Sse {
         }
         match self.exchange.refused(response).await {
             Failure::Status(refusal) if refusal.status == 404 => Err(Failure::SessionGone {
-                generation,
+                generation: open.generation,
                 refusal: Some(refusal),
             }),
             other => Err(other),
@@ -216,14 +150,7 @@ impl Sse {
     }
 
     pub(super) fn listen(&self) -> Result<Listening, Failure> {
-        let unasked = self
-            .state()
-            .connection
-            .as_mut()
-            .and_then(|connection| connection.unasked.take());
-        unasked
-            .map(|unasked| Listening::Stream(Events::Unasked(unasked)))
-            .ok_or_else(lost)
+        self.shared.listen()
     }
 }
 
@@ -286,16 +213,7 @@ impl Stream {
                 Ok(Event {
                     name: Name::Message,
                     data,
-                }) => {
-                    let head = excerpt_source(&data);
-                    let Ok(messages) = Message::parse_any(data) else {
-                        broken(&head, channel);
-                        continue;
-                    };
-                    for message in messages {
-                        channel.deliver(message).await;
-                    }
-                }
+                }) => channel.read(data).await,
                 Ok(Event {
                     name: Name::Endpoint,
                     data,
@@ -320,22 +238,6 @@ impl Stream {
                 }
             }
         }
-    }
-}
-
-/// An event that is no message. One that begins like the answer to a request was meant to be it, and no other will come.
-fn broken(head: &[u8], channel: &Channel) {
-    tracing::warn!("ignored an event that is no JSON-RPC message");
-    if let Found {
-        id: Some(id),
-        method: false,
-    } = TopLevel::of(head)
-    {
-        let failure = Failure::NotMcp {
-            what: "the server's event stream brought a broken JSON-RPC message".to_owned(),
-            excerpt: excerpt(head),
-        };
-        channel.fail_one(&id, failure);
     }
 }
 

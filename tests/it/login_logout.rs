@@ -84,6 +84,7 @@ fn login_takes_the_redirected_address_from_stdin() {
     tether.send_raw(format!("{back}\n"));
     assert_eq!(tether.wait(), 0);
     // What it prints is for people.
+    tether.wait_hung_up();
     tether.forgive();
     assert_eq!(scene.browser.opened(), 0);
     assert_eq!(scene.records().len(), 1);

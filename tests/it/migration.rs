@@ -68,6 +68,19 @@ fn the_old_server_is_not_forgotten_and_may_come_back() {
 }
 
 #[test]
+fn an_old_server_that_is_gone_does_not_hold_the_move_up() {
+    let scene = Scene::new();
+    let tether = scene.signed_in();
+    let new = AuthServer::new();
+    scene.mcp.move_to(&new);
+    scene.auth.server.stop();
+    tether.send(&rpc::call("1", "echo", "{}"));
+    assert_eq!(visit::follow(&nth_address(&tether, 2)).status, 200);
+    tether.answer("1").result();
+    knows_nothing_of(&new, &scene.auth);
+}
+
+#[test]
 fn a_client_that_the_user_brought_is_not_shown_to_another_server() {
     let scene = Scene::new();
     let port = {

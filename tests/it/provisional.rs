@@ -343,6 +343,8 @@ fn a_client_that_shows_addresses_itself_is_asked_to_and_no_browser_opens() {
         r#"{"action":"accept"}"#,
     ));
     visit::follow(url);
+    let done = tether.notification("notifications/elicitation/complete");
+    assert_eq!(done.params()["elicitationId"], params["elicitationId"]);
     tether.answer("1").result();
     assert_eq!(scene.browser.opened(), 0);
 }

@@ -8,7 +8,7 @@ use crate::support::authserver::{Conduct, Exchange, Refresh, TOKEN};
 use crate::support::gate::Gate;
 use crate::support::http::Request;
 use crate::support::rpc;
-use crate::support::scene::{Scene, nth_address};
+use crate::support::scene::{Scene, addresses, nth_address};
 use crate::support::tether::Tether;
 use crate::support::visit;
 
@@ -50,7 +50,7 @@ fn five_calls_on_one_ended_token_cause_one_refresh_and_no_browser() {
     }
     assert_eq!(scene.auth.refreshes(), 1);
     assert_eq!(scene.mcp.mcp.calls("tools/call").len(), 10);
-    assert_eq!(scene.browser.opened(), 0);
+    assert_eq!(addresses(&tether.stderr()).len(), 1, "no other sign-in");
     assert_eq!(scene.auth.authorizations().len(), 1);
 }
 
@@ -156,7 +156,7 @@ fn a_refresh_that_fails_is_an_error_and_loses_nothing() {
         let error = tether.call("1", "echo", "{}").error();
         assert!(error["code"].as_i64().unwrap() <= -31001, "{error}");
         assert!(has_tokens(&scene));
-        assert_eq!(scene.browser.opened(), 0);
+        assert_eq!(addresses(&tether.stderr()).len(), 1, "no other sign-in");
         assert_eq!(scene.auth.authorizations().len(), 1);
         assert_eq!(tether.finish(), 0);
         scene.auth.server.start();

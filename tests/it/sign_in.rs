@@ -8,6 +8,7 @@ use crate::support::authserver::{AUTHORIZE, METADATA, Metadata, REGISTER, TOKEN}
 use crate::support::browser::Browser;
 use crate::support::gate::Gate;
 use crate::support::protected;
+use crate::support::rpc;
 use crate::support::scene::{Scene, address, addresses, say_hello, welcomed};
 use crate::support::server::{Peer, Plan};
 use crate::support::tether::Tether;
@@ -75,7 +76,7 @@ fn the_second_start_needs_no_browser_and_asks_nobody_else() {
     works(&again, "1");
     assert_eq!(again.stderr(), "");
     assert_eq!(again.finish(), 0);
-    assert_eq!(scene.browser.opened(), 0);
+    assert_eq!(scene.auth.authorizations().len(), 1);
     assert_eq!(scene.auth.server.requests().len(), asked);
     let new = scene.mcp.mcp.server.requests().split_off(metadata);
     for request in new {
@@ -209,6 +210,27 @@ fn the_challenge_is_met_on_a_later_request_too() {
 }
 
 #[test]
+fn fifty_calls_wait_for_one_sign_in_and_are_all_answered() {
+    let scene = Scene::new();
+    scene.mcp.set(|door| {
+        let open = ["initialize", "notifications/initialized"];
+        door.open.extend(open);
+    });
+    let tether = scene.launch().start();
+    tether.initialize();
+    let ids: Vec<String> = (1..=50).map(|id: u32| id.to_string()).collect();
+    for id in &ids {
+        tether.send(&rpc::call(id, "echo", &format!(r#"{{"text":"{id}"}}"#)));
+    }
+    visit::follow(&address(&tether));
+    for id in &ids {
+        let answer = tether.answer(id).result();
+        assert_eq!(answer["content"][0]["text"], id.as_str());
+    }
+    assert_eq!(scene.auth.authorizations().len(), 1);
+}
+
+#[test]
 fn a_secret_of_the_registration_is_used_as_the_server_wants() {
     for method in ["client_secret_basic", "client_secret_post"] {
         let scene = Scene::with(|conduct| conduct.secret = Some(method));
@@ -247,7 +269,12 @@ fn a_metadata_document_is_the_client_where_the_server_takes_one() {
     let document = "https://client.example/mcp.json";
     for documents in [true, false] {
         let scene = Scene::with(|conduct| conduct.documents = documents);
-        let tether = scene.sign_in(scene.launch().args(["--client-metadata-url", document]));
+        // The port of the document is one for the whole machine.
+        let port = free_port().to_string();
+        let launch = scene
+            .launch()
+            .args([&port, "--client-metadata-url", document]);
+        let tether = scene.sign_in(launch);
         works(&tether, "1");
         assert_eq!(scene.auth.registrations(), usize::from(!documents));
         let client = scene.auth.authorizations()[0]["client_id"].clone();
@@ -295,7 +322,7 @@ fn an_authorization_server_that_comes_up_after_the_sign_in_failed_is_asked_by_th
     tether.initialize();
     assert_eq!(tether.call("1", "echo", "{}").code(), -31004);
     scene.auth.set(|conduct| conduct.metadata = Metadata::Right);
-    tether.send(&crate::support::rpc::call("2", "echo", "{}"));
+    tether.send(&rpc::call("2", "echo", "{}"));
     visit::follow(&address(&tether));
     tether.answer("2").result();
 }

@@ -51,6 +51,7 @@ fn a_denial_is_told_and_shown_and_only_a_tool_call_asks_again() {
     assert_eq!(visit::follow(&again).status, 200);
     tether.answer("3").result();
     tether.ask("4", "tools/list", "{}").result();
+    assert_eq!(scene.auth.registrations(), 1);
 }
 
 #[test]
@@ -66,9 +67,10 @@ fn a_sign_in_that_nobody_finishes_ends_with_auth_timeout() {
         visit::request("GET", &back, &[]).is_none(),
         "the listener is gone"
     );
+    // Another call is another sign-in, with a second of its own.
     tether.send(&rpc::call("2", "echo", "{}"));
-    assert_eq!(visit::follow(&nth_address(&tether, 2)).status, 200);
-    tether.answer("2").result();
+    assert_ne!(nth_address(&tether, 2), first);
+    auth_error(&tether, "2");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! leaves behind holds up the next.
 #![cfg(unix)]
 
-use crate::support::authserver::{REGISTER, TOKEN};
+use crate::support::authserver::{REGISTER, Refresh, TOKEN};
 use crate::support::gate::Gate;
 use crate::support::rpc;
 use crate::support::scene::{Scene, address, addresses, deny, nth_address, say_hello, welcomed};
@@ -42,7 +42,8 @@ fn two_processes_on_one_ended_token_refresh_it_once() {
     works(&one, "2");
     works(&two, "2");
     assert_eq!((scene.auth.refreshes(), scene.auth.reuses()), (1, 0));
-    assert_eq!(scene.browser.opened(), 0);
+    assert_eq!(addresses(&one.stderr()).len(), 1, "no other sign-in");
+    assert_eq!(two.stderr(), "");
 }
 
 #[test]
@@ -184,6 +185,78 @@ fn a_process_that_is_killed_in_the_middle_of_registration_or_exchange_holds_nobo
         second.initialize();
         works(&second, "1");
     }
+}
+
+#[test]
+fn a_process_that_is_killed_in_the_middle_of_a_refresh_holds_nobody_up() {
+    let scene = Scene::with(|conduct| conduct.refresh = Refresh::Keeps);
+    let mut one = scene.signed_in();
+    let two = scene.again();
+    scene.auth.end_access();
+    let gate = Gate::new();
+    scene.auth.set(|conduct| conduct.hold = Some(gate.clone()));
+    one.send(&rpc::call("1", "echo", "{}"));
+    scene.auth.wait_asked(TOKEN, 2);
+    two.send(&rpc::call("1", "echo", "{}"));
+    scene.mcp.mcp.wait_calls("tools/call", 2);
+    scene.auth.set(|conduct| conduct.hold = None);
+    one.kill();
+    two.answer("1").result();
+    gate.open();
+    assert_eq!(scene.auth.authorizations().len(), 1);
+}
+
+#[test]
+fn a_login_elsewhere_is_taken_up_by_a_bridge_that_waits_for_a_call() {
+    let scene = Scene::following();
+    let launch = scene.launch().args(["--sign-in", "on-demand"]);
+    let bridge = launch.start();
+    bridge.initialize();
+    let login = scene.command("login").run("");
+    assert_eq!(login.code, Some(0), "{login:?}");
+    let tools = bridge.ask("1", "tools/list", "{}").result();
+    assert_eq!(tools["tools"][0]["name"], "echo", "{tools}");
+    works(&bridge, "2");
+    assert_eq!(scene.auth.authorizations().len(), 1);
+}
+
+#[test]
+fn a_login_beside_a_bridge_that_waits_shows_the_same_address() {
+    let scene = Scene::new();
+    let bridge = scene.launch().start();
+    say_hello(&bridge);
+    let shown = address(&bridge);
+    let login = scene.command("login").start();
+    assert_eq!(address(&login), shown);
+    visit::follow(&shown);
+    welcomed(&bridge);
+    assert_eq!(login.wait(), 0);
+    // What it prints is for people.
+    login.wait_hung_up();
+    login.forgive();
+}
+
+#[test]
+fn a_logout_elsewhere_is_not_undone_by_a_bridge_that_runs() {
+    let scene = Scene::new();
+    let bridge = scene.signed_in();
+    works(&bridge, "1");
+    let logout = scene.command("logout").run("");
+    assert_eq!(logout.code, Some(0), "{logout:?}");
+    bridge.send(&rpc::call("2", "echo", "{}"));
+    let again = nth_address(&bridge, 2);
+    // A registration may be kept by now, but no token is written back.
+    for path in scene.records() {
+        let kept = std::fs::read_to_string(path).unwrap();
+        let secrets = scene.auth.secrets();
+        assert!(
+            !secrets.iter().any(|secret| kept.contains(secret)),
+            "{kept}"
+        );
+    }
+    visit::follow(&again);
+    bridge.answer("2").result();
+    assert_eq!(scene.records().len(), 1);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::jsonrpc::Message;
 use crate::net::guard;
 use crate::store::verdicts::Verdicts;
-use crate::transport::{Exchange, Http, Scope, Sse, Transport};
+use crate::transport::{Exchange, Http, Scope, Sse, Transport, WebSocket};
 
 /// Which transports to try (`--transport`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Order {
     HttpOnly,
     /// HTTP+SSE.
     SseOnly,
+    /// WebSocket.
+    WebSocket,
 }
 
 /// The remote server, and how to find its transport.
@@ -97,6 +99,10 @@ impl Remote {
         match self.order {
             Order::HttpOnly => Choice::Settled(Transport::Http(self.http())),
             Order::SseOnly => Choice::Settled(Transport::Sse(self.sse())),
+            Order::WebSocket => {
+                let websocket = WebSocket::new(Arc::clone(&self.exchange));
+                Choice::Settled(Transport::WebSocket(Arc::new(websocket)))
+            }
             Order::HttpFirst if !known_sse() => Choice::Http(self.http()),
             Order::SseFirst | Order::HttpFirst => Choice::Sse(self.sse()),
         }
@@ -115,30 +121,28 @@ impl Remote {
 }
 
 impl Link {
-    /// The transport to send a message with; HTTP+SSE is connected first.
+    /// The transport to send a message with; one that shares a stream is connected first.
     pub(super) async fn connected(self: &Arc<Self>, scope: Scope) -> Result<Transport, Failure> {
-        let (sse, transport) = match &*self.choice() {
+        let (first_choice, transport) = match &*self.choice() {
             Choice::Sse(sse) => (Some(Arc::clone(sse)), None),
-            Choice::Settled(Transport::Sse(sse)) => (None, Some(Transport::Sse(Arc::clone(sse)))),
             other => (None, other.transport()),
         };
-        if let Some(sse) = sse {
+        if let Some(sse) = first_choice {
             return self.connect_first(sse).await;
         }
         let transport = transport.ok_or(Failure::Closed)?;
-        if let Transport::Sse(sse) = &transport {
-            let first = scope == Scope::Opening || transport.generation() == 0;
-            if first {
-                self.open(sse).await?;
-            }
+        let first = scope == Scope::Opening || transport.generation() == 0;
+        if first && transport.shares_one_stream() {
+            self.open(&transport).await?;
         }
         Ok(transport)
     }
 
     /// Tries HTTP+SSE before Streamable HTTP.
     async fn connect_first(self: &Arc<Self>, sse: Arc<Sse>) -> Result<Transport, Failure> {
-        let failure = match self.open(&sse).await {
-            Ok(()) => return Ok(Transport::Sse(sse)),
+        let transport = Transport::Sse(sse);
+        let failure = match self.open(&transport).await {
+            Ok(()) => return Ok(transport),
             Err(failure) => failure,
         };
         if !refuses_sse(&failure) {
@@ -160,27 +164,27 @@ impl Link {
         transport.ok_or(Failure::Closed)
     }
 
-    /// Connects HTTP+SSE unless it is, once for all messages that need it.
-    async fn open(self: &Arc<Self>, sse: &Arc<Sse>) -> Result<(), Failure> {
+    /// Connects unless it is connected, once for all messages that need it.
+    async fn open(self: &Arc<Self>, transport: &Transport) -> Result<(), Failure> {
         let opening = {
             let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-            if opening.is_none() && sse.is_connected() {
+            if opening.is_none() && transport.is_connected() {
                 return Ok(());
             }
             opening
-                .get_or_insert_with(|| self.opening(Arc::clone(sse)))
+                .get_or_insert_with(|| self.opening(transport.clone()))
                 .clone()
         };
         opening.await
     }
 
-    fn opening(self: &Arc<Self>, sse: Arc<Sse>) -> Search {
+    fn opening(self: &Arc<Self>, transport: Transport) -> Search {
         let link = Arc::clone(self);
         // In a task of its own, as a search is.
         let task = tokio::spawn(async move {
-            let connected = sse.connect().await;
+            let connected = transport.connect().await;
             if connected.is_ok() {
-                link.stream_opened(sse.generation(), link.phase_of_a_new_stream());
+                link.stream_opened(transport.generation(), link.phase_of_a_new_stream());
             }
             *link.opening.lock().unwrap_or_else(PoisonError::into_inner) = None;
             connected

@@ -86,9 +86,12 @@ impl Link {
     async fn handshake(self: &Arc<Self>) -> Result<(), Failure> {
         let saved = self.replay.saved();
         let deferred = self.replay.is_deferred();
-        if !deferred && let Some(Transport::Sse(sse)) = self.transport() {
-            sse.connect().await?;
-            self.stream_opened(sse.generation(), Phase::Renewing);
+        if !deferred
+            && let Some(transport) = self.transport()
+            && transport.shares_one_stream()
+        {
+            transport.connect().await?;
+            self.stream_opened(transport.generation(), Phase::Renewing);
         }
         let Some(initialize) = saved.initialize else {
             return Ok(());

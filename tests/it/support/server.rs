@@ -98,7 +98,8 @@ impl Plan {
             address: reserved.local_addr().expect("a bound socket"),
             scheme,
             shared: Arc::new(shared),
-            state: Mutex::new(State::Down(reserved)),
+            _reserved: reserved,
+            state: Mutex::new(State::Down),
             may_idle: AtomicBool::new(false),
         };
         if !self.down {
@@ -113,6 +114,8 @@ pub struct Server {
     address: SocketAddr,
     scheme: &'static str,
     shared: Arc<Shared>,
+    /// Bound all the time and never listening: the port is ours while the server is down too.
+    _reserved: TcpSocket,
     state: Mutex<State>,
     may_idle: AtomicBool,
 }
@@ -126,8 +129,8 @@ struct Shared {
 }
 
 enum State {
-    /// The port is bound and nobody listens: connections are refused.
-    Down(TcpSocket),
+    /// Nobody listens: connections are refused.
+    Down,
     Up(oneshot::Sender<()>, JoinHandle<()>),
     /// Between the two, and after a failure there.
     Lost,
@@ -201,7 +204,8 @@ impl Server {
     pub fn start(&self) {
         let mut state = lock(&self.state);
         match std::mem::replace(&mut *state, State::Lost) {
-            State::Down(socket) => {
+            State::Down => {
+                let socket = reserve(self.address);
                 let (stop, stopped) = oneshot::channel();
                 let (ready, is_ready) = mpsc::channel();
                 let shared = Arc::clone(&self.shared);
@@ -221,7 +225,7 @@ impl Server {
             State::Up(stop, thread) => {
                 let _ = stop.send(());
                 thread.join().expect("the server thread ends");
-                *state = State::Down(reserve(self.address));
+                *state = State::Down;
             }
             other => *state = other,
         }
@@ -256,11 +260,14 @@ impl Drop for Server {
     }
 }
 
-/// Binds a port without listening on it, so that connections to it are refused.
+/// Binds a port without listening on it: connections to it are refused until somebody listens.
 fn reserve(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("a socket");
     // The connections of a server that was stopped keep its port for a while.
     socket.set_reuseaddr(true).expect("a reusable port");
+    // The reservation and the listener have it both.
+    #[cfg(unix)]
+    socket.set_reuseport(true).expect("a shared port");
     socket.bind(address).expect("a free port");
     socket
 }

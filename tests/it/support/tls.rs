@@ -81,7 +81,7 @@ impl Ca {
     }
 
     /// What a server on loopback needs; `Mutual::Required` refuses clients without a certificate.
-    pub(super) fn server(&self, mutual: Mutual) -> ServerConfig {
+    pub(in crate::support) fn server(&self, mutual: Mutual) -> ServerConfig {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("the names");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -4,6 +4,7 @@
 mod legacy;
 mod rules;
 mod sse;
+mod websocket;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 
 pub use self::legacy::{Legacy, LegacyPlan};
 pub use self::sse::Sse;
+pub use self::websocket::WebSocket;
 use super::gate::lock;
 use super::http::{Feed, Request, Response};
 use super::rpc::{self, Rpc};

@@ -1,0 +1,81 @@
+//! What the lists of a server of 2026-07-28 say about its tools: which parameters are sent as headers, and which tools are
+//! invalid and must not be offered (2026-07-28 streamable-http §Custom Headers).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use http::HeaderMap;
+
+use crate::era::headers;
+use crate::jsonrpc::Message;
+use crate::tools::{self, ParamHeader};
+use crate::transport::Outgoing;
+
+/// The headers of parameters, by tool.
+#[derive(Debug, Default)]
+pub(super) struct Learned(Mutex<HashMap<String, Vec<ParamHeader>>>);
+
+impl Learned {
+    /// A message of the session with the headers that go with it: none, unless it is of 2026-07-28.
+    pub fn outgoing(&self, message: Message) -> Outgoing {
+        let headers = self.headers(&message);
+        Outgoing {
+            headers,
+            ..Outgoing::new(message)
+        }
+    }
+
+    fn headers(&self, message: &Message) -> HeaderMap {
+        headers::of(message, |tool| {
+            let learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            learned.get(tool).cloned().unwrap_or_default()
+        })
+    }
+
+    /// Learns from a page of tools; it is given on without those that are invalid.
+    pub fn page(&self, answer: Message) -> Message {
+        let found = answer
+            .payload()
+            .and_then(|result| Some((result, tools::page(result)?)));
+        let Some((result, page)) = found else {
+            return answer;
+        };
+        let mut kept = Vec::new();
+        for tool in &page.tools {
+            let name = tool.name.as_deref().unwrap_or_default();
+            match tools::param_headers(tool.raw) {
+                Ok(headers) => {
+                    let mut learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    learned.insert(name.to_owned(), headers);
+                    kept.push(tool.raw);
+                }
+                Err(why) => tracing::warn!("the tool {name:?} is left out: {why}"),
+            }
+        }
+        if kept.len() == page.tools.len() {
+            return answer;
+        }
+        answer.with_payload(page.with_only(result, &kept).as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Learned;
+    use crate::jsonrpc::Message;
+
+    #[test]
+    fn invalid_tools_are_left_out_and_the_others_keep_their_bytes() {
+        let learned = Learned::default();
+        let page = r#"{"id":1,"result":{"tools":[{"name":"a","x":1.0,"inputSchema":{"properties":{"r":{"type":"string","x-mcp-header":"R"}}}},{"name":"b","inputSchema":{"x-mcp-header":"B"}}],"z":1}}"#;
+        let kept = learned.page(Message::parse(page.into()).unwrap());
+        assert_eq!(
+            std::str::from_utf8(kept.line()).unwrap(),
+            r#"{"id":1,"result":{"tools":[{"name":"a","x":1.0,"inputSchema":{"properties":{"r":{"type":"string","x-mcp-header":"R"}}}}],"z":1}}"#
+        );
+        let call = r#"{"id":2,"method":"tools/call","params":{"name":"a","arguments":{"r":"eu"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+        let outgoing = learned.outgoing(Message::parse(call.into()).unwrap());
+        assert_eq!(outgoing.headers["mcp-param-r"], "eu");
+        assert_eq!(outgoing.headers["mcp-method"], "tools/call");
+    }
+}
