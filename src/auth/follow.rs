@@ -7,10 +7,11 @@ use url::Url;
 
 use super::browser::{self, SafeUrl};
 use super::loopback::parse_callback;
-use super::oauth::{Oauth, SignIn, now};
+use super::oauth::{Oauth, now};
 use super::options::Browser;
 use super::refresh;
 use super::turn::{Taken, Turn};
+use super::user::SignIn;
 use crate::error::Failure;
 use crate::secret::Secret;
 use crate::store::Record;
@@ -64,7 +65,7 @@ pub(super) async fn take_turn(oauth: &Oauth) -> Result<Next, Failure> {
 /// Whoever asked for a browser gets one, also where the other process opens none; never returns.
 async fn open_at_once(oauth: &Oauth) {
     if let Browser::Open(command) = &oauth.options.browser
-        && oauth.options.browser_delay.is_zero()
+        && oauth.browser_delay().is_zero()
     {
         let mut status = oauth.status.subscribe();
         let url = status

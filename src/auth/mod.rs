@@ -20,6 +20,7 @@ mod refresh;
 pub mod registration;
 mod sign_in;
 mod turn;
+mod user;
 mod vault;
 
 use std::net::IpAddr;
@@ -29,7 +30,8 @@ use ::http::{HeaderMap, StatusCode};
 
 pub use command::HeaderCommand;
 pub use identity::DOCUMENT_PORT;
-pub use oauth::{Oauth, SignIn, Waiting};
+pub use oauth::Oauth;
+pub use user::{SignIn, Waiting};
 
 use crate::error::Failure;
 

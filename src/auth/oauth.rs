@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,38 +14,16 @@ use tokio::sync::{OnceCell, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::browser::SafeUrl;
 use super::http::OauthHttp;
 use super::options::Options;
 use super::recovery::Renewal;
+use super::user::{SignIn, Waiting};
 use super::vault::Vault;
-use super::{Credentials, refresh, sign_in};
+use super::{Credentials, refresh};
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::secret::Secret;
 use crate::store::{Kind, Place, Record, StoreError};
-
-/// How a sign-in stands.
-#[derive(Debug, Clone)]
-pub enum SignIn {
-    /// Nobody has begun one.
-    Idle,
-    /// It has begun; its address is not known yet.
-    Begun,
-    /// It waits for the user, at this address.
-    Started(SafeUrl),
-    /// The user is signed in.
-    Done,
-    /// It failed.
-    Failed(Failure),
-}
-
-impl SignIn {
-    /// Whether it goes on.
-    pub const fn is_running(&self) -> bool {
-        matches!(self, Self::Begun | Self::Started(_))
-    }
-}
 
 /// What a sign-in has to give.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +60,7 @@ pub(super) struct State {
     /// A refresh failed for a passing reason: why, and until when none is tried.
     pub rest: Option<(Instant, Failure)>,
     pub need: Need,
-    task: Option<AbortHandle>,
+    pub task: Option<AbortHandle>,
 }
 
 impl State {
@@ -103,16 +82,17 @@ pub struct Oauth {
     /// Requests for whose sake a browser may be opened.
     pub(super) waiting: watch::Sender<usize>,
     pub(super) pasted: watch::Sender<Option<Secret>>,
+    /// Writes to the store that nobody waits for.
+    writing: watch::Sender<usize>,
+    /// The user asked for the sign-in.
+    pub(super) asked_for: AtomicBool,
 }
 
-/// Somebody waits for the sign-in, until this is dropped.
-#[derive(Debug)]
-pub struct Waiting(watch::Sender<usize>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count = count.saturating_sub(1));
-    }
+/// Whether the lock of the record is held while the store is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    Locked,
+    Unlocked,
 }
 
 impl Oauth {
@@ -127,6 +107,8 @@ impl Oauth {
             status: watch::Sender::new(SignIn::Idle),
             waiting: watch::Sender::new(0),
             pasted: watch::Sender::new(None),
+            writing: watch::Sender::new(0),
+            asked_for: AtomicBool::new(false),
         }
     }
 
@@ -153,7 +135,7 @@ impl Oauth {
     /// The credentials to send now, refreshed where they are about to expire.
     pub(super) async fn credentials(self: &Arc<Self>) -> Result<Credentials, Failure> {
         self.loaded
-            .get_or_try_init(|| async { self.reload().await.map(|_| ()) })
+            .get_or_try_init(|| async { self.reload(View::Unlocked).await.map(|_| ()) })
             .await?;
         let due = {
             let state = self.state();
@@ -236,8 +218,9 @@ impl Oauth {
         state.rest = None;
     }
 
-    /// Reads the store again; whether there is a token that was not in use before.
-    pub(super) async fn reload(&self) -> Result<bool, Failure> {
+    /// Reads the store again; whether there is a token that was not in use before. Under the lock of the record what is stored
+    /// counts, whatever the clocks of its writers said; without it something newer may be on its way there.
+    pub(super) async fn reload(&self, view: View) -> Result<bool, Failure> {
         let found = self.vault.find().await.map_err(|wrong| told(&wrong))?;
         let Some(found) = found else {
             if let Some(record) = self.record()
@@ -251,9 +234,10 @@ impl Oauth {
             return Ok(false);
         };
         let current = self.record();
-        let newer = current
-            .as_ref()
-            .is_none_or(|record| record.generation < found.generation);
+        let newer = current.as_ref().is_none_or(|record| match view {
+            View::Locked => record.generation != found.generation || record.key != found.key,
+            View::Unlocked => record.generation < found.generation,
+        });
         let access = |record: &Record| Some(record.tokens.as_ref()?.access.clone());
         let token = access(&found);
         let other = token.is_some() && token != current.and_then(|record| access(&record));
@@ -266,69 +250,23 @@ impl Oauth {
         Ok(newer && other)
     }
 
-    /// Begins the sign-in that the last refusal asks for, unless it goes on or is done.
-    pub fn sign_in(self: &Arc<Self>) -> watch::Receiver<SignIn> {
-        let mut state = self.state();
-        let satisfied = state.has_token() && state.need.refused != state.epoch;
-        let running = self.status.borrow().is_running();
-        if !running && satisfied {
-            self.status.send_replace(SignIn::Done);
-        } else if !running {
-            self.status.send_replace(SignIn::Begun);
-            let (oauth, need) = (Arc::clone(self), state.need.clone());
-            let task = tokio::spawn(async move {
-                let status = match sign_in::run(&oauth, need).await {
-                    Ok(record) => {
-                        oauth.adopt(record, Some(Unproven::SignedIn(Instant::now())));
-                        SignIn::Done
-                    }
-                    Err(failure) => {
-                        tracing::debug!("the sign-in failed: {failure}");
-                        SignIn::Failed(failure)
-                    }
-                };
-                oauth.status.send_replace(status);
-            });
-            state.task = Some(task.abort_handle());
-        }
-        self.status.subscribe()
+    /// Keeps the server's answer to `initialize` with the sign-in, as the text of its result, beside other work.
+    pub fn remember(self: &Arc<Self>, initialize_result: String) {
+        let (oauth, writing) = (Arc::clone(self), Waiting::start(&self.writing));
+        tokio::spawn(async move {
+            oauth.keep_handshake(&initialize_result).await;
+            drop(writing);
+        });
     }
 
-    /// Makes it stand so.
-    #[cfg(test)]
-    pub fn set_status(&self, status: SignIn) {
-        self.status.send_replace(status);
+    /// Waits for what is being written: a refresh in progress, whose old tokens may be void already, and the like.
+    pub async fn settle(&self) {
+        self.settle_renewal().await;
+        let mut writing = self.writing.subscribe();
+        let _ = writing.wait_for(|count| *count == 0).await;
     }
 
-    /// How the sign-in stands.
-    pub fn status(&self) -> watch::Receiver<SignIn> {
-        self.status.subscribe()
-    }
-
-    /// For as long as the guard lives, a browser may be opened.
-    pub fn wait(&self) -> Waiting {
-        self.waiting.send_modify(|count| *count += 1);
-        Waiting(self.waiting.clone())
-    }
-
-    /// Gives the sign-in up, if one goes on.
-    pub fn abandon(&self, why: Failure) {
-        if !self.status.borrow().is_running() {
-            return;
-        }
-        if let Some(task) = self.state().task.take() {
-            task.abort();
-        }
-        self.status.send_replace(SignIn::Failed(why));
-    }
-
-    /// The address that the browser was sent back to, typed in by the user.
-    pub fn paste(&self, text: String) {
-        self.pasted.send_replace(Some(Secret::new(text)));
-    }
-
-    /// Keeps the server's answer to `initialize` with the sign-in, as the text of its result.
-    pub async fn remember(&self, initialize_result: &str) {
+    async fn keep_handshake(&self, initialize_result: &str) {
         let Some(record) = self.record() else { return };
         if record.initialize_result.as_deref() == Some(initialize_result) {
             return;
@@ -336,7 +274,7 @@ impl Oauth {
         let Ok(_guard) = self.vault.locked(&record.key).await else {
             return;
         };
-        if self.reload().await.is_err() {
+        if self.reload(View::Locked).await.is_err() {
             return;
         }
         let Some(record) = self.record() else { return };

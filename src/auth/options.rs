@@ -37,8 +37,6 @@ pub struct Options {
     pub callback: Callback,
     /// How the sign-in page is shown.
     pub browser: Browser,
-    /// How long after the challenge that happens at the earliest: hosts probe servers and leave again.
-    pub browser_delay: Duration,
     /// The longest that one sign-in may take (`--auth-timeout`).
     pub timeout: Duration,
 }

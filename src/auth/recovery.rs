@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::challenge::{self, Challenge};
 use super::discovery::discover;
-use super::oauth::{Need, Oauth, Unproven};
+use super::oauth::{Need, Oauth, Unproven, View};
 use super::{Credentials, Recovery, Refused, refresh};
 use crate::error::Failure;
 use crate::store::Record;
@@ -58,7 +58,7 @@ impl Oauth {
         };
         let outcome = match unproven {
             Some(Unproven::SignedIn(at)) if at.elapsed() < JUST => {
-                if self.reload().await? {
+                if self.reload(View::Unlocked).await? {
                     return Ok(Recovery::Renewed);
                 }
                 return Err(Failure::SignIn {
@@ -71,7 +71,11 @@ impl Oauth {
             Some(Unproven::Refreshed) => Recovery::SignIn,
             Some(Unproven::SignedIn(_)) | None => match self.renew(refused.generation).await {
                 Ok(recovery) => recovery,
-                Err(failure) => self.moved(oauth, failure).await?,
+                Err(failure) => {
+                    // Should the user want a sign-in all the same, it is for this refusal.
+                    self.note_need(oauth, None);
+                    self.moved(oauth, failure).await?
+                }
             },
         };
         if outcome == Recovery::SignIn {
@@ -83,7 +87,7 @@ impl Oauth {
     /// The token does not reach far enough (2026-07-28 authorization §Step-Up Authorization Flow): more scope is asked for, unless
     /// it was already.
     async fn step_up(&self, refused: u64, wanted: &Challenge) -> Result<Recovery, Failure> {
-        if self.state().epoch != refused || self.reload().await? {
+        if self.state().epoch != refused || self.reload(View::Unlocked).await? {
             return Ok(Recovery::Renewed);
         }
         if self.options.request.scope.is_some() {
@@ -199,7 +203,7 @@ impl Oauth {
 
     async fn renewal(self: &Arc<Self>) -> Result<Recovery, Failure> {
         let Some(record) = self.record() else {
-            return Ok(if self.reload().await? {
+            return Ok(if self.reload(View::Unlocked).await? {
                 Recovery::Renewed
             } else {
                 Recovery::SignIn
@@ -207,7 +211,7 @@ impl Oauth {
         };
         let _guard = self.vault.locked(&record.key).await?;
         // Another process may have been faster.
-        if self.reload().await? {
+        if self.reload(View::Locked).await? {
             return Ok(Recovery::Renewed);
         }
         let Some(record) = self.record() else {
@@ -228,8 +232,7 @@ impl Oauth {
         }
     }
 
-    /// Waits for a refresh in progress: the old tokens may be void already, and the new ones not kept yet.
-    pub async fn settle(&self) {
+    pub(super) async fn settle_renewal(&self) {
         let renewal = self.state().renewal.clone();
         if let Some(renewal) = renewal {
             let _ = renewal.await;

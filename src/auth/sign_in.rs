@@ -11,9 +11,10 @@ use super::discovery::{Discovered, discover};
 use super::flow::{self, Attempt, Extras, Wishes};
 use super::follow::{Next, take_turn};
 use super::loopback::{End, Listener, Response, parse_callback};
-use super::oauth::{Need, Oauth, SignIn, now};
+use super::oauth::{Need, Oauth, now};
 use super::options::{Browser, Resource};
 use super::turn::Turn;
+use super::user::SignIn;
 use super::{http::OauthHttp, refresh};
 use crate::error::Failure;
 use crate::net::retry::Backoff;
@@ -45,7 +46,7 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
         oauth,
         need,
         turn,
-        opens: begun + oauth.options.browser_delay,
+        opens: begun + oauth.browser_delay(),
         kept: Mutex::default(),
     };
     let outcome = match tokio::time::timeout_at(begun + limit, procedure.sign_in()).await {

@@ -242,8 +242,7 @@ impl Core {
         let Some(oauth) = self.oauth().filter(|oauth| oauth.record().is_some()) else {
             return;
         };
-        let (oauth, result) = (Arc::clone(oauth), result.to_owned());
-        tokio::spawn(async move { oauth.remember(&result).await });
+        oauth.remember(result.to_owned());
     }
 
     /// Gives the sign-in up when nobody is left for whom it goes on.
@@ -255,7 +254,7 @@ impl Core {
         }
     }
 
-    /// Waits for a refresh in progress: the old tokens may be void already, and the new ones not kept yet.
+    /// Waits for what is being written to the store.
     pub async fn settle(&self) {
         if let Some(oauth) = self.oauth() {
             oauth.settle().await;

@@ -106,6 +106,7 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
             "if the browser cannot come back to this machine, paste the address that it ends at",
         );
     }
+    oauth.ask();
     let mut status = oauth.sign_in();
     let _waiting = oauth.wait();
     let paste = Arc::clone(oauth);

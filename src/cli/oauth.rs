@@ -1,7 +1,6 @@
 //! From the options to what the user wants of sign-ins.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -17,9 +16,6 @@ use crate::error::{Exit, Fatal};
 use crate::net::client;
 use crate::secret::Secret;
 use crate::store::{Folders, Kind};
-
-/// Hosts start several servers and leave most of them within this time.
-const BROWSER_DELAY: Duration = Duration::from_secs(1);
 
 /// What the user wants of sign-ins.
 ///
@@ -76,7 +72,6 @@ pub fn options(
         } else {
             Browser::Open(env("BROWSER").filter(|command| !command.trim().is_empty()))
         },
-        browser_delay: BROWSER_DELAY,
         timeout: given.auth_timeout.0,
     })
 }

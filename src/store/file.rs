@@ -50,9 +50,10 @@ impl Files {
             .map_err(|wrong| StoreError::File(path, wrong))
     }
 
-    /// Forgets the record of `key`.
+    /// Forgets the record of `key`, and what a process that was killed while it wrote it has left.
     pub(super) fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.path(key);
+        remove_unfinished(&path);
         match fs::remove_file(&path) {
             Ok(()) => {}
             Err(wrong) if wrong.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -67,11 +68,30 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     private_folder(folder)?;
     // The temporary file has mode 0600 whatever the umask, and keeps it.
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(&unfinished(path))
+        .tempfile_in(folder)?;
     temporary.write_all(text)?;
     temporary.as_file().sync_all()?;
     persist(temporary, path)?;
     sync_folder(folder)
+}
+
+/// What the names of unfinished versions of a file begin with.
+fn unfinished(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!(".{name}.")
+}
+
+fn remove_unfinished(path: &Path) {
+    let prefix = unfinished(path);
+    let entries = path.parent().and_then(|folder| fs::read_dir(folder).ok());
+    for entry in entries.into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            // Somebody else may have been faster.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// How often a replacement is tried where another program may have the file open: virus scanners on Windows do.

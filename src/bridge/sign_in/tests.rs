@@ -45,7 +45,6 @@ fn oauth() -> Arc<Oauth> {
             success: None,
         },
         browser: Browser::None,
-        browser_delay: Duration::ZERO,
         timeout: Duration::from_secs(300),
     }))
 }

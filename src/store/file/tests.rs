@@ -1,6 +1,23 @@
 use super::{Files, replace};
+use crate::store::Record;
 use crate::store::StoreError;
-use crate::store::contract::record;
+use crate::store::contract::{key, record};
+
+#[test]
+fn what_a_killed_writer_left_goes_with_the_record() {
+    let home = tempfile::tempdir().unwrap();
+    let files = Files::new(home.path());
+    let (one, other) = (key("one"), key("other"));
+    files.save(&Record::new(one.clone())).unwrap();
+    files.save(&Record::new(other.clone())).unwrap();
+    let unfinished = home.path().join(format!(".{}.json.x1y2", one.account()));
+    std::fs::write(&unfinished, "half a token").unwrap();
+    files.delete(&one).unwrap();
+    assert!(!unfinished.exists() && files.load(&other).unwrap().is_some());
+    std::fs::write(&unfinished, "half a token").unwrap();
+    files.delete(&one).unwrap();
+    assert!(!unfinished.exists(), "also when the record is gone");
+}
 
 #[test]
 fn a_damaged_file_is_named_and_never_lost() {
