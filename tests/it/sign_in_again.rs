@@ -4,7 +4,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::authserver::{AuthServer, Exchange, METADATA, TOKEN};
+use crate::support::authserver::{AuthServer, Exchange, METADATA, Refresh, TOKEN};
 use crate::support::gate::Gate;
 use crate::support::http::Response;
 use crate::support::launch::Launch;
@@ -327,4 +327,30 @@ fn a_token_that_is_refused_right_after_its_sign_in_is_replaced_by_that_of_a_logi
     works(&bridge, "1");
     assert_eq!(addresses(&bridge.stderr()).len(), 1);
     assert_eq!(scene.auth.authorizations().len(), 2);
+}
+
+#[test]
+fn a_login_in_the_second_of_the_sign_in_before_is_taken_too() {
+    let scene = Scene::with(|conduct| conduct.one_id = Some("the-client"));
+    let bridge = scene.signed_in();
+    remembered(&scene, &bridge);
+    scene.command("logout").run("");
+    logged_in(login(&scene));
+    works(&bridge, "1");
+    assert_eq!(scene.auth.refreshes(), 0, "with the token of before");
+    assert_eq!(scene.records().len(), 1);
+}
+#[test]
+fn login_signs_in_where_refreshes_fail() {
+    let scene = Scene::new();
+    assert_eq!(scene.signed_in().finish(), 0);
+    scene.expire();
+    scene
+        .auth
+        .set(|conduct| conduct.refresh = Refresh::Fails(503));
+    logged_in(login(&scene));
+    assert_eq!(scene.auth.authorizations().len(), 2);
+    let again = scene.again();
+    works(&again, "1");
+    assert_eq!(again.stderr(), "");
 }

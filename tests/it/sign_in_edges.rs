@@ -206,3 +206,15 @@ fn a_keyring_that_is_wanted_and_is_not_there_ends_the_bridge_with_6() {
     assert_eq!(scene.auth.registrations(), 0);
     assert_eq!(scene.browser.opened(), 0);
 }
+#[test]
+fn login_opens_the_address_that_a_bridge_without_a_browser_waits_at() {
+    let scene = Scene::following();
+    let bridge = scene.launch().arg("--no-browser").start();
+    say_hello(&bridge);
+    let shown = address(&bridge);
+    let output = scene.command("login").run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(scene.browser.opened_with(), [shown]);
+    assert_eq!(scene.browser.page(1).status, 200);
+    welcomed(&bridge);
+}
