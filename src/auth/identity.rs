@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::store::{Client, Record};
 
 /// The port of the redirect addresses in our client metadata document.
-pub const DOCUMENT_PORT: u16 = 28741;
+const DOCUMENT_PORT: u16 = 28741;
 
 impl Procedure<'_> {
     /// The port to listen on: the one that the user gave or that is registered already, else any.

@@ -29,7 +29,6 @@ use std::sync::Arc;
 use ::http::{HeaderMap, StatusCode};
 
 pub use command::HeaderCommand;
-pub use identity::DOCUMENT_PORT;
 pub use oauth::Oauth;
 pub use user::{SignIn, Waiting};
 

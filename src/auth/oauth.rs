@@ -116,11 +116,6 @@ impl Oauth {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the user wants.
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
     /// Requests to authorization servers. How far they may reach depends on where the MCP server is: not on what its name
     /// resolves to alone, which it may change at any time.
     pub(super) async fn http(&self) -> OauthHttp {
