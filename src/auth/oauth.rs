@@ -82,8 +82,8 @@ pub struct Oauth {
     /// Requests for whose sake a browser may be opened.
     pub(super) waiting: watch::Sender<usize>,
     pub(super) pasted: watch::Sender<Option<Secret>>,
-    /// Writes to the store that nobody waits for.
-    writing: watch::Sender<usize>,
+    /// What must not be left half done: a code that is exchanged, a write to the store.
+    pub(super) finishing: watch::Sender<usize>,
     /// The user asked for the sign-in.
     pub(super) asked_for: AtomicBool,
 }
@@ -107,7 +107,7 @@ impl Oauth {
             status: watch::Sender::new(SignIn::Idle),
             waiting: watch::Sender::new(0),
             pasted: watch::Sender::new(None),
-            writing: watch::Sender::new(0),
+            finishing: watch::Sender::new(0),
             asked_for: AtomicBool::new(false),
         }
     }
@@ -247,18 +247,18 @@ impl Oauth {
 
     /// Keeps the server's answer to `initialize` with the sign-in, as the text of its result, beside other work.
     pub fn remember(self: &Arc<Self>, initialize_result: String) {
-        let (oauth, writing) = (Arc::clone(self), Waiting::start(&self.writing));
+        let (oauth, writing) = (Arc::clone(self), Waiting::start(&self.finishing));
         tokio::spawn(async move {
             oauth.keep_handshake(&initialize_result).await;
             drop(writing);
         });
     }
 
-    /// Waits for what is being written: a refresh in progress, whose old tokens may be void already, and the like.
+    /// Waits for what must not be left half done: a refresh, whose old tokens may be void already, and the like.
     pub async fn settle(&self) {
         self.settle_renewal().await;
-        let mut writing = self.writing.subscribe();
-        let _ = writing.wait_for(|count| *count == 0).await;
+        let mut finishing = self.finishing.subscribe();
+        let _ = finishing.wait_for(|count| *count == 0).await;
     }
 
     async fn keep_handshake(&self, initialize_result: &str) {

@@ -14,7 +14,7 @@ use super::loopback::{End, Listener, Response, parse_callback};
 use super::oauth::{Need, Oauth, now};
 use super::options::{Browser, Resource};
 use super::turn::Turn;
-use super::user::SignIn;
+use super::user::{SignIn, Waiting};
 use super::{http::OauthHttp, refresh};
 use crate::error::Failure;
 use crate::net::retry::Backoff;
@@ -265,6 +265,8 @@ impl Procedure<'_> {
             response = self.pasted(attempt.state()) => (response, None),
             () = self.show(&url) => return Err(Failure::Closed.into()),
         };
+        // From here on the user has done their part: it is carried to its end.
+        let _finishing = Waiting::start(&self.oauth.finishing);
         self.oauth.status.send_replace(SignIn::Begun);
         match self.finish(http, asked, &attempt, &response).await {
             Ok(record) => {

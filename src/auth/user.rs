@@ -114,9 +114,9 @@ impl Oauth {
         Waiting::start(&self.waiting)
     }
 
-    /// Gives the sign-in up, if one goes on.
+    /// Gives the sign-in up, if one goes on for which the user has yet to do something.
     pub fn abandon(&self, why: Failure) {
-        if !self.status.borrow().is_running() {
+        if !self.status.borrow().is_running() || *self.finishing.borrow() > 0 {
             return;
         }
         if let Some(task) = self.state().task.take() {

@@ -2,11 +2,13 @@
 #![cfg(unix)]
 
 use crate::support::authserver::{METADATA, Metadata};
+use crate::support::browser::Browser;
+use crate::support::gate::Gate;
 use crate::support::launch::Launch;
 use crate::support::protected;
 use crate::support::rpc;
 use crate::support::scene::{Scene, address, addresses, deny, nth_address, say_hello, welcomed};
-use crate::support::server::Peer;
+use crate::support::server::{Peer, Plan};
 use crate::support::tether::Tether;
 use crate::support::visit;
 
@@ -217,4 +219,29 @@ fn login_opens_the_address_that_a_bridge_without_a_browser_waits_at() {
     assert_eq!(scene.browser.opened_with(), [shown]);
     assert_eq!(scene.browser.page(1).status, 200);
     welcomed(&bridge);
+}
+
+#[test]
+fn a_code_that_is_being_exchanged_when_stdin_ends_is_not_lost() {
+    for end in ["eof", "TERM"] {
+        let scene = Scene::of(Plan::default(), Browser::following());
+        let gate = Gate::new();
+        scene.auth.set(|conduct| conduct.hold = Some(gate.clone()));
+        let mut tether = scene.launch().start();
+        say_hello(&tether);
+        scene.auth.wait_asked("/token", 1);
+        if end == "TERM" {
+            tether.signal(end);
+        } else {
+            tether.close_stdin();
+        }
+        gate.open();
+        let answer = tether.answer("0");
+        assert_eq!(answer.error.is_none(), end == "eof", "{}", answer.text);
+        assert_eq!(tether.wait(), 0);
+        scene.auth.set(|conduct| conduct.hold = None);
+        let again = scene.again();
+        assert_eq!(again.stderr(), "", "{end}");
+        assert_eq!(scene.browser.opened(), 1);
+    }
 }
