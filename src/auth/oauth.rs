@@ -230,7 +230,7 @@ impl Oauth {
         };
         let current = self.record();
         let newer = current.as_ref().is_none_or(|record| match view {
-            View::Locked => record.generation != found.generation || record.key != found.key,
+            View::Locked => **record != found,
             View::Unlocked => record.generation < found.generation,
         });
         let access = |record: &Record| Some(record.tokens.as_ref()?.access.clone());

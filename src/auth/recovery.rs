@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::challenge::{self, Challenge};
 use super::discovery::discover;
-use super::oauth::{Need, Oauth, Unproven, View};
+use super::oauth::{Need, Oauth, Unproven, View, now};
 use super::{Credentials, Recovery, Refused, refresh};
 use crate::error::Failure;
 use crate::store::Record;
@@ -135,8 +135,15 @@ impl Oauth {
         match (found.issuer == record.key.issuer, same) {
             (true, true) => Err(failure),
             (true, false) => {
-                let mut record = Record::clone(&record);
+                let guard = self.vault.locked(&record.key).await?;
+                if self.reload(View::Locked).await? {
+                    return Ok(Recovery::Renewed);
+                }
+                let mut record = Record::clone(&self.record().unwrap_or(record));
                 record.server_metadata = serde_json::to_value(&found.metadata).ok();
+                record.changed(now());
+                self.vault.save(&record).await;
+                drop(guard);
                 let epoch = {
                     let mut state = self.state();
                     state.record = Some(Arc::new(record));

@@ -75,8 +75,8 @@ fn calls_that_come_while_the_session_is_renewed_wait_for_it() {
     for id in 1..=10 {
         tether.send(&rpc::call(&id.to_string(), "echo", "{}"));
     }
+    // Some of them may come too late to meet the lost session: they wait as well.
     mcp.wait_calls("initialize", 2);
-    mcp.wait_calls("tools/call", 10);
     for id in 11..=20 {
         tether.send(&rpc::call(&id.to_string(), "echo", "{}"));
     }
@@ -85,8 +85,11 @@ fn calls_that_come_while_the_session_is_renewed_wait_for_it() {
         assert!(tether.answer(&id.to_string()).error.is_none());
     }
     assert_eq!(mcp.calls("initialize").len(), 2);
-    for request in mcp.calls("tools/call").split_off(10) {
-        assert_eq!(request.header("mcp-session-id"), Some("renewed"));
+    for request in mcp.calls("tools/call") {
+        let id = request.rpc().unwrap().id.unwrap();
+        if id.parse::<u32>().unwrap() > 10 {
+            assert_eq!(request.header("mcp-session-id"), Some("renewed"), "{id}");
+        }
     }
 }
 
