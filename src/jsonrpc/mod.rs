@@ -6,6 +6,7 @@
 
 mod edit;
 mod id;
+mod members;
 pub mod reply;
 mod scan;
 
@@ -18,6 +19,7 @@ use serde_json::value::RawValue;
 
 pub use edit::{insert_member, replace};
 pub use id::Id;
+pub use members::Members;
 pub use scan::{Found, TopLevel};
 
 use crate::queue::Weight;
@@ -212,6 +214,15 @@ impl Message {
             return self.clone();
         };
         Self::parse(replace(&self.line, span, payload)).unwrap_or_else(|_| self.clone())
+    }
+
+    /// The same request or notification with these `params`, raw, whether it had any or not; every other byte kept.
+    #[must_use]
+    pub fn with_params(&self, raw: &str) -> Self {
+        if self.payload.is_some() || self.is_response() {
+            return self.with_payload(raw.as_bytes());
+        }
+        Self::parse(insert_member(&self.line, "params", raw)).unwrap_or_else(|_| self.clone())
     }
 }
 

@@ -12,6 +12,12 @@ pub mod code {
     pub const PARSE_ERROR: i64 = -32700;
     /// JSON, but no valid message.
     pub const INVALID_REQUEST: i64 = -32600;
+    /// The method is unknown here.
+    pub const METHOD_NOT_FOUND: i64 = -32601;
+    /// The params are not those of the method.
+    pub const INVALID_PARAMS: i64 = -32602;
+    /// Anything else that went wrong.
+    pub const INTERNAL_ERROR: i64 = -32603;
 }
 
 /// An error answer; without an id only where the request's id could not be read.

@@ -228,3 +228,25 @@ proptest! {
         prop_assert_eq!(message.id(), Some(&id));
     }
 }
+
+#[test]
+fn params_are_replaced_or_put_in() {
+    for (text, wanted) in [
+        (
+            r#"{"id":1, "method":"a","params":{"x":1},"y":2.0}"#,
+            r#"{"id":1, "method":"a","params":{"k":1},"y":2.0}"#,
+        ),
+        (
+            r#"{"method":"a","params":null}"#,
+            r#"{"method":"a","params":{"k":1}}"#,
+        ),
+        (
+            r#"{"id":1,"method":"a"}"#,
+            r#"{"params":{"k":1},"id":1,"method":"a"}"#,
+        ),
+    ] {
+        let changed = parse(text).with_params(r#"{"k":1}"#);
+        assert_eq!(changed.line(), wanted);
+        assert_eq!(changed.payload(), Some(r#"{"k":1}"#));
+    }
+}
