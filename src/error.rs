@@ -88,6 +88,23 @@ pub struct Refusal {
     pub authorization_given: bool,
 }
 
+impl Refusal {
+    /// The status of an error that came with a success.
+    pub const IN_A_SUCCESS: u16 = 200;
+
+    /// An error that came with a success.
+    pub const fn said(error: Message) -> Self {
+        Self {
+            status: Self::IN_A_SUCCESS,
+            retry_after: None,
+            excerpt: None,
+            message: Some(error),
+            location: None,
+            authorization_given: false,
+        }
+    }
+}
+
 /// Why a message got no answer from the remote server.
 #[derive(Debug, Clone)]
 pub enum Failure {
@@ -243,6 +260,22 @@ impl Failure {
             Self::SignInNeeded(refusal) => Self::Unauthorized(refusal),
             other => other,
         }
+    }
+
+    /// The server's own words: the JSON-RPC error of a refusal.
+    pub fn said(&self) -> Option<&Message> {
+        self.refusal().and_then(|refusal| refusal.message.as_ref())
+    }
+
+    /// The same with other words of the server's.
+    #[must_use]
+    pub fn map_said(mut self, change: impl FnOnce(Message) -> Message) -> Self {
+        if let Self::Status(refusal) | Self::Unauthorized(refusal) | Self::Forbidden(refusal) =
+            &mut self
+        {
+            refusal.message = refusal.message.take().map(change);
+        }
+        self
     }
 
     /// What to do about it, as one sentence.

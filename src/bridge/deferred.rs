@@ -1,22 +1,24 @@
-//! The client's handshake while the user has not signed in: it is answered here, with one tool that signs in. Once that is
-//! done the real handshake follows, and the client is told that there is more.
+//! What a client begins with, `initialize` or `server/discover`, while the user has not signed in: it is answered here, with one
+//! tool that signs in. Once that is done the server is asked, and the client is told that there is more.
+
+mod words;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use tokio::sync::watch;
 
+use self::words::{SIGN_IN, failed, instructions, names_sign_in, provisional, sign_in_tool, told};
 use super::core::Core;
 use super::link::Phase;
 use super::request::Request;
 use super::sign_in::{AtEnd, Waited, address};
 use crate::auth::SignIn;
+use crate::era::headers::is_modern;
+use crate::era::{down, up};
 use crate::error::Failure;
 use crate::jsonrpc::{Message, reply};
 use crate::tools;
-
-/// The one tool that there is before the sign-in.
-const SIGN_IN: &str = "sign_in";
 
 /// The lists of a server, the capability that announces each, and the empty one.
 const LISTS: [(&str, &str, &str); 4] = [
@@ -36,8 +38,13 @@ enum State {
     /// By the server.
     #[default]
     Direct,
-    /// Here, with these capabilities, and the server knows nothing of it yet.
-    Provisional(Value),
+    /// Here, and the server knows nothing of it yet.
+    Provisional {
+        /// What the client began with.
+        opening: Message,
+        /// The capabilities that it was told.
+        announced: Value,
+    },
     /// Here, and by the server afterwards.
     Switched {
         /// What was announced and the server does not have.
@@ -49,16 +56,34 @@ enum State {
 
 /// How the client's handshake was answered.
 #[derive(Debug, Default)]
-pub(super) struct Deferred(Mutex<State>);
+pub(super) struct Deferred {
+    state: Mutex<State>,
+    /// Told when the server has been asked at last.
+    switched: watch::Sender<()>,
+}
 
 impl Deferred {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the server knows nothing of the handshake yet.
     pub fn is_provisional(&self) -> bool {
-        matches!(*self.lock(), State::Provisional(_))
+        matches!(*self.lock(), State::Provisional { .. })
+    }
+
+    /// What the client began with, and the capabilities that it was told, while the server knows nothing of it.
+    pub fn provisional(&self) -> Option<(Message, Value)> {
+        match &*self.lock() {
+            State::Provisional { opening, announced } => Some((opening.clone(), announced.clone())),
+            _ => None,
+        }
+    }
+
+    /// Waits until the server has been asked at last.
+    pub async fn switched(&self) {
+        let mut switched = self.switched.subscribe();
+        while self.is_provisional() && switched.changed().await.is_ok() {}
     }
 
     /// Looks at a list of tools on its way to the client: a tool of the server's own counts more than ours.
@@ -81,23 +106,45 @@ impl Core {
         self.oauth().is_some() && !gone && matches!(*self.deferred.lock(), State::Direct)
     }
 
-    /// Answers `initialize` without the server. From now on it is asked for its own answer until it gives one.
-    pub async fn defer(self: &Arc<Self>, initialize: &Message) -> Option<Message> {
+    /// Answers what the client begins with without the server. From now on it is asked for its own answer until it gives one.
+    pub async fn defer(self: &Arc<Self>, opening: &Message) -> Option<Message> {
         let oauth = self.oauth()?;
         let kept = oauth.record();
         let kept = kept.and_then(|record| record.initialize_result.clone());
         let url = address(&oauth.status().borrow());
         let result = provisional(
-            initialize,
+            opening,
             kept.as_deref(),
             &instructions(&self.options.server, url.as_deref()),
         );
-        let capabilities = result.get("capabilities").cloned().unwrap_or_default();
-        *self.deferred.lock() = State::Provisional(capabilities);
-        self.link.defer(initialize);
+        let announced = result.get("capabilities").cloned().unwrap_or_default();
+        let opens = opening.method() == "initialize";
+        *self.deferred.lock() = State::Provisional {
+            opening: opening.clone(),
+            announced,
+        };
+        if opens {
+            self.link.defer(opening);
+        }
         let core = Arc::clone(self);
         tokio::spawn(async move { core.switch_over().await });
-        Some(reply::result(initialize.id()?, &result.to_string()))
+        let result = result.to_string();
+        let result = if opens {
+            result
+        } else {
+            down::discover_result(&result)
+        };
+        Some(reply::result(opening.id()?, &result))
+    }
+
+    /// Asks the server for what the client was told without it.
+    async fn open(self: &Arc<Self>) -> Result<(), Failure> {
+        match self.deferred.provisional() {
+            Some((opening, _)) if opening.method() == "server/discover" => {
+                self.link.find_out(&opening).await
+            }
+            _ => self.link.ready().await,
+        }
     }
 
     /// Waits for the real handshake, and sees to it once the user has signed in.
@@ -108,8 +155,13 @@ impl Core {
             loop {
                 let done = matches!(*sign_in.borrow_and_update(), SignIn::Done);
                 // Where it fails, the next request tries again.
-                if done && let Err(failure) = self.link.ready().await {
-                    tracing::warn!("signed in, but the server cannot be used yet: {failure}");
+                if done {
+                    match self.open().await {
+                        Ok(()) => return,
+                        Err(failure) => tracing::warn!(
+                            "signed in, but the server cannot be used yet: {failure}"
+                        ),
+                    }
                 }
                 if sign_in.changed().await.is_err() {
                     return std::future::pending().await;
@@ -125,30 +177,40 @@ impl Core {
             }
             () = signs_in => {}
         }
-        if let Some(result) = self.link.replay.saved().result {
+        if let Some(result) = self.link.replay.result() {
             self.remember(&result);
         }
         for list in self.switched() {
             let method = format!("notifications/{list}/list_changed");
-            self.from_server(reply::notification(&method, "{}")).await;
+            let notification = reply::notification(&method, "{}");
+            let copies = self.down.copies(&notification);
+            if copies.is_empty() {
+                self.from_server(notification).await;
+            }
+            for copy in copies {
+                self.to_client(copy).await;
+            }
         }
+        self.deferred.switched.send_replace(());
     }
 
     /// The real handshake is through: which lists have changed for the client.
     fn switched(self: &Arc<Self>) -> Vec<&'static str> {
         let had = self.link.replay.capabilities();
         let mut state = self.deferred.lock();
-        let State::Provisional(announced) = &*state else {
+        let State::Provisional { announced, opening } = &*state else {
             return Vec::new();
         };
         let of = |capabilities: &Value, name: &str| capabilities.get(name).is_some();
         let mut lists: Vec<&'static str> = LISTS.iter().map(|(_, name, _)| *name).collect();
         lists.dedup();
         lists.retain(|name| of(announced, name));
+        // A client without a handshake can be told by the server itself what it lacks.
+        let asks = opening.method() == "initialize";
         let lacks = lists
             .iter()
             .copied()
-            .filter(|name| !of(&had, name))
+            .filter(|name| asks && !of(&had, name))
             .collect();
         *state = State::Switched {
             lacks,
@@ -162,13 +224,23 @@ impl Core {
         if matches!(*self.deferred.lock(), State::Direct) {
             return None;
         }
+        let answer = self.deferred_answer(request).await?;
+        if !is_modern(&request.message) {
+            return Some(answer);
+        }
+        let result = answer.payload().unwrap_or_default();
+        let result = down::result(request.message.method(), result, None);
+        Some(answer.with_payload(result.as_bytes()))
+    }
+
+    async fn deferred_answer(self: &Arc<Self>, request: &Request) -> Option<Message> {
         let message = &request.message;
         let list = LISTS
             .iter()
             .find(|(method, ..)| *method == message.method());
         let signs_in = message.method() == "tools/call" && names_sign_in(message);
         let provisional = match &*self.deferred.lock() {
-            State::Direct | State::Provisional(_) => true,
+            State::Direct | State::Provisional { .. } => true,
             State::Switched { lacks, own_sign_in } => {
                 let lacking = list.filter(|(_, name, _)| lacks.contains(name));
                 if let Some((.., empty)) = lacking {
@@ -189,9 +261,17 @@ impl Core {
         if message.method() == "ping" {
             return Some(reply::result(&request.id, "{}"));
         }
-        let running = self.oauth()?.status().borrow().is_running();
+        let oauth = self.oauth()?;
+        let running = || oauth.status().borrow().is_running();
         // Somebody may have signed in elsewhere.
-        if !running && self.link.ready().await.is_ok() {
+        let mut open = !running() && self.open().await.is_ok();
+        if !open && !running() && list.is_some() && is_modern(message) {
+            // What it began with must not begin a sign-in, so this does, as `initialize` would.
+            let until = request.arrived + self.options.initialize_wait;
+            let waited = self.wait_for_sign_in(message, Some(until)).await;
+            open = matches!(waited, Waited::SignedIn) && self.open().await.is_ok();
+        }
+        if open {
             return if signs_in {
                 Some(told(
                     request,
@@ -216,7 +296,7 @@ impl Core {
     /// The tool `sign_in`: gives the address, and waits for the user as long as a call may.
     async fn sign_in_called(self: &Arc<Self>, request: &Request) -> Message {
         match self.wait_for_sign_in(&request.message, None).await {
-            Waited::SignedIn => match self.link.ready().await {
+            Waited::SignedIn => match self.open().await {
                 Ok(()) => told(
                     request,
                     "Signed in. List the tools of this server again: they are available now.",
@@ -245,6 +325,14 @@ impl Core {
         oauth.remember(result.to_owned());
     }
 
+    /// The same for a `DiscoverResult`, which says the same in other words.
+    pub fn remember_discovered(&self, discover: &Message, answer: &Message) {
+        if self.oauth().is_some_and(|oauth| oauth.record().is_some()) {
+            let result = answer.payload().unwrap_or_default();
+            self.remember(&up::initialize_result(discover, result));
+        }
+    }
+
     /// Gives the sign-in up when nobody is left for whom it goes on.
     pub fn leave_sign_in(&self) {
         if self.options.at_end == AtEnd::Leave
@@ -260,93 +348,4 @@ impl Core {
             oauth.settle().await;
         }
     }
-}
-
-/// The result of `initialize` before the server can be asked: the last one of this login where there is one.
-fn provisional(initialize: &Message, kept: Option<&str>, instructions: &str) -> Value {
-    #[derive(Deserialize)]
-    struct Params {
-        #[serde(rename = "protocolVersion")]
-        version: String,
-    }
-    let mut result: Map<String, Value> = kept
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    let version = initialize.read().map(|params: Params| params.version);
-    result.insert(
-        "protocolVersion".to_owned(),
-        version.unwrap_or_else(|| "2025-11-25".to_owned()).into(),
-    );
-    let changing = json!({ "listChanged": true });
-    match result
-        .get_mut("capabilities")
-        .and_then(Value::as_object_mut)
-    {
-        // The client has to learn of the switch.
-        Some(known) => {
-            for name in ["tools", "resources", "prompts"] {
-                let list = known.get_mut(name).and_then(Value::as_object_mut);
-                if let Some(list) = list {
-                    list.insert("listChanged".to_owned(), true.into());
-                } else if name == "tools" {
-                    known.insert(name.to_owned(), changing.clone());
-                }
-            }
-        }
-        None => {
-            let all = json!({ "tools": changing, "resources": changing, "prompts": changing });
-            result.insert("capabilities".to_owned(), all);
-        }
-    }
-    result
-        .entry("serverInfo")
-        .or_insert_with(|| json!({ "name": "mcp-tether", "version": env!("CARGO_PKG_VERSION") }));
-    let before = result.get("instructions").and_then(Value::as_str);
-    let all = match before {
-        Some(before) => format!("{instructions}\n\n{before}"),
-        None => instructions.to_owned(),
-    };
-    result.insert("instructions".to_owned(), all.into());
-    Value::Object(result)
-}
-
-fn instructions(server: &str, url: Option<&str>) -> String {
-    match url {
-        Some(url) => format!(
-            "The user has to sign in to {server} first: open {url} in a browser, or call the tool {SIGN_IN}. The server's tools appear once that is done."
-        ),
-        None => format!(
-            "The user has to sign in to {server} first: call the tool {SIGN_IN}. The server's tools appear once that is done."
-        ),
-    }
-}
-
-fn sign_in_tool(server: &str) -> Value {
-    json!({
-        "name": SIGN_IN,
-        "title": "Sign in",
-        "description": format!("Signs the user in to {server}. Gives the address to open in a browser and waits until the user has signed in; then the server's own tools appear."),
-        "inputSchema": { "type": "object", "properties": {} },
-        "annotations": { "title": "Sign in", "readOnlyHint": false, "destructiveHint": false, "idempotentHint": true, "openWorldHint": true },
-    })
-}
-
-fn names_sign_in(call: &Message) -> bool {
-    #[derive(Deserialize)]
-    struct Call {
-        name: String,
-    }
-    call.read().is_some_and(|call: Call| call.name == SIGN_IN)
-}
-
-fn told(request: &Request, text: &str) -> Message {
-    let result = json!({ "content": [{ "type": "text", "text": text }] });
-    reply::result(&request.id, &result.to_string())
-}
-
-fn failed(request: &Request, failure: &Failure) -> Message {
-    let hint = failure.hint().map(|hint| format!("; {hint}"));
-    let text = format!("{failure}{}", hint.unwrap_or_default());
-    let result = json!({ "content": [{ "type": "text", "text": text }], "isError": true });
-    reply::result(&request.id, &result.to_string())
 }

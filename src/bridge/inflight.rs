@@ -18,12 +18,24 @@ pub(super) struct Entry {
     pub message: Message,
     /// Tells it from a later request of the same id.
     pub serial: u64,
-    /// Whether any of it may have left.
-    pub sent: bool,
+    /// Whether any of it may have left, and how it is cancelled then.
+    pub sent: Sent,
     /// Its task, once there is one.
     pub task: Option<AbortHandle>,
     /// Counts it as work until it is answered.
     _busy: Busy,
+}
+
+/// What has become of a request on its way to the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// The server knows nothing of it.
+    #[default]
+    No,
+    /// It may be working on it, and stops when the stream ends.
+    Stream,
+    /// It may be working on it under this id, and has to be told.
+    Told(Id),
 }
 
 /// Why a request was not taken in.
@@ -67,7 +79,7 @@ impl Inflight {
         let entry = Entry {
             message: message.clone(),
             serial,
-            sent: false,
+            sent: Sent::No,
             task: None,
             _busy: self.work.start(),
         };
@@ -90,14 +102,16 @@ impl Inflight {
         self.change(id, serial, |entry| entry.task = Some(task));
     }
 
-    /// Notes that bytes of it may have left.
-    pub fn set_sent(&self, id: &Id, serial: u64) {
-        self.change(id, serial, |entry| entry.sent = true);
+    /// Notes what has become of it.
+    pub fn set_sent(&self, id: &Id, serial: u64, sent: Sent) {
+        self.change(id, serial, |entry| entry.sent = sent);
     }
 
-    /// Notes that the server has refused it, and has done nothing.
-    pub fn set_unsent(&self, id: &Id, serial: u64) {
-        self.change(id, serial, |entry| entry.sent = false);
+    /// What has become of it, if it still waits.
+    pub fn sent(&self, id: &Id, serial: u64) -> Option<Sent> {
+        let table = self.lock();
+        let entry = table.entries.get(id).filter(|entry| entry.serial == serial);
+        entry.map(|entry| entry.sent.clone())
     }
 
     fn change(&self, id: &Id, serial: u64, change: impl FnOnce(&mut Entry)) {

@@ -6,13 +6,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::core::cancelled_id;
-use super::inflight::{self, Refused};
+use super::inflight::{self, Refused, Sent};
 use super::request::Request;
 use super::{Bridge, without_id};
-use crate::era::headers::is_modern;
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
-use crate::jsonrpc::{Found, Id, Kind, Malformed, Message};
+use crate::jsonrpc::{Found, Id, Kind, Malformed, Members, Message};
 use crate::queue::Weight;
 use crate::transport::stdio::Input;
 
@@ -254,6 +253,10 @@ impl Bridge {
     fn notification(&mut self, message: Message) {
         let busy = self.core.inflight.work.start();
         if message.method() != "notifications/initialized" {
+            if self.core.is_foreign() {
+                tracing::debug!("the server's revision has no {}: dropped", message.method());
+                return;
+            }
             if self.lane.try_send((message, busy)).is_err() {
                 tracing::warn!("dropped a notification: too many wait to be sent");
             }
@@ -281,16 +284,15 @@ impl Bridge {
             self.core.inflight.put_back(&id, entry);
             return;
         }
-        // One of 2026-07-28 is cancelled by closing its stream (streamable-http §Cancellation).
-        if !entry.sent || is_modern(&entry.message) {
+        let Sent::Told(known) = &entry.sent else {
             match &entry.task {
                 Some(task) => task.abort(),
                 None => self.unpark(&id),
             }
             return;
-        }
+        };
         // Not in the lane: a notification that hangs there must not keep the server working.
-        self.core.post(notification);
+        self.core.post(naming(notification, &id, known));
         if let Some(task) = entry.task {
             self.tasks.spawn(async move {
                 tokio::time::sleep(AFTER_CANCEL).await;
@@ -298,4 +300,16 @@ impl Bridge {
             });
         }
     }
+}
+
+/// A cancellation under the id that the server knows.
+fn naming(notification: Message, id: &Id, known: &Id) -> Message {
+    if id.raw() == known.raw() {
+        return notification;
+    }
+    let Some(mut params) = notification.payload().and_then(Members::read) else {
+        return notification;
+    };
+    params.set("requestId", known.raw());
+    notification.with_params(&params.to_string())
 }

@@ -2,19 +2,24 @@
 //! message to the server goes through [`Link::exchange`].
 
 mod choose;
+mod dialect;
 mod renew;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 pub use choose::{Order, Remote};
+pub use dialect::Protocol;
+pub(super) use dialect::{Known, verdict};
 
 use super::replay::{Agreed, Replay};
 use crate::auth::Authorizer;
+use crate::era::detect::Era;
 use crate::error::Failure;
-use crate::jsonrpc::{Id, Message};
+use crate::jsonrpc::{Id, Message, reply};
 use crate::transport::{Outgoing, Reply, Scope, Transport};
 
 /// Whether messages can be sent.
@@ -44,9 +49,12 @@ pub(super) struct Status {
 pub(super) struct Link {
     remote: Remote,
     choice: Mutex<choose::Choice>,
+    dialect: Mutex<Known>,
     /// The first connect of a shared stream, while it is in progress.
     opening: Mutex<Option<choose::Search>>,
     status: watch::Sender<Status>,
+    /// Whether the server can send by itself, once that is known.
+    heard: watch::Sender<Option<bool>>,
     pub replay: Replay,
     /// A 400 was taken for a lost session and was not: it never is again.
     distrust_400: AtomicBool,
@@ -56,16 +64,18 @@ pub(super) struct Link {
 
 impl Link {
     pub fn new(remote: Remote) -> Self {
-        let choice = Mutex::new(remote.first_choice());
+        let remembered = remote.remembered();
         Self {
+            choice: Mutex::new(remote.first_choice(&remembered)),
+            dialect: Mutex::new(remote.first_dialect(&remembered)),
             remote,
-            choice,
             opening: Mutex::default(),
             status: watch::Sender::new(Status {
                 generation: 0,
                 phase: Phase::Open,
                 listening: false,
             }),
+            heard: watch::Sender::default(),
             replay: Replay::default(),
             distrust_400: AtomicBool::new(false),
             prefix: format!("mcp-tether:{:08x}", fastrand::u32(..)),
@@ -82,9 +92,32 @@ impl Link {
         self.status.subscribe()
     }
 
+    /// Whether the server is taken to speak 2026-07-28.
+    pub fn is_modern(&self) -> bool {
+        self.era() == Some(Era::Modern)
+    }
+
     /// The transport in use, if one is.
     pub fn transport(&self) -> Option<Transport> {
         self.choice().transport()
+    }
+
+    /// Notes whether the server can send by itself.
+    pub fn hears(&self, heard: bool) {
+        self.heard.send_replace(Some(heard));
+    }
+
+    /// Whether the server can send by itself; one that leaves it open for as long as `limit` cannot.
+    pub async fn is_heard(&self, limit: Duration) -> bool {
+        let mut heard = self.heard.subscribe();
+        let known = tokio::time::timeout(limit, heard.wait_for(Option::is_some)).await;
+        known.is_ok_and(|known| known.is_ok_and(|heard| *heard == Some(true)))
+    }
+
+    /// Whether all messages share one stream.
+    pub fn shares_one_stream(&self) -> bool {
+        let transport = self.transport();
+        transport.is_some_and(|transport| transport.shares_one_stream())
     }
 
     /// Where credentials come from.
@@ -96,6 +129,21 @@ impl Link {
     pub fn defer(&self, initialize: &Message) {
         self.replay.deferred(initialize);
         self.broken(Failure::Closed);
+    }
+
+    /// The client knows no handshake and the server wants one: the next message begins with it, unless there is a session.
+    pub fn open_our_own(&self, initialize: &Message) {
+        let initialized = reply::notification("notifications/initialized", "{}");
+        self.replay.begin(initialize, &initialized, || {
+            self.broken(Failure::Closed);
+        });
+    }
+
+    /// The server has not agreed to a handshake of our own: it is left without one.
+    pub fn take_back(&self) {
+        if self.replay.take_back() {
+            self.status.send_modify(|status| status.phase = Phase::Open);
+        }
     }
 
     /// Nothing can be sent as it is: the next message opens a new session.
@@ -168,7 +216,8 @@ impl Link {
         let agreed = Agreed::read(answer);
         if let Some(transport) = self.transport() {
             let version = agreed.as_ref().map(|agreed| agreed.version.as_str());
-            let generation = transport.begin(version);
+            // A server of 2026-07-28 is told its version with each request.
+            let generation = transport.begin(version.filter(|_| !self.is_modern()));
             self.status.send_modify(|status| {
                 status.generation = generation;
                 status.phase = Phase::Open;
@@ -176,7 +225,7 @@ impl Link {
             });
         }
         match agreed {
-            Some(agreed) => self.replay.opened(initialize, agreed),
+            Some(agreed) => self.replay.opened(initialize, agreed, answer.payload()),
             None => tracing::warn!("the server's answer to initialize names no protocol version"),
         }
     }

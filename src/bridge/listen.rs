@@ -37,7 +37,9 @@ pub(super) async fn run(core: Arc<Core>) {
         let Some(transport) = core.link.transport() else {
             return;
         };
-        if transport.shares_one_stream() {
+        if core.link.is_modern() && !transport.shares_one_stream() {
+            until_replaced(&core, &now, super::up::keep_subscriptions(&core)).await;
+        } else if transport.shares_one_stream() {
             shared_stream(&core, &transport, &now, &mut backoff).await;
         } else {
             own_stream(&core, &transport, &now).await;
@@ -56,7 +58,16 @@ async fn shared_stream(
     let mut status = core.link.status();
     let opened = Instant::now();
     if let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await {
+        core.link.hears(true);
+        let subscriptions = async {
+            // A server of 2026-07-28 tells only what it is asked for.
+            if core.link.is_modern() && core.link.replay.envelope().is_some() {
+                super::up::keep_subscriptions(core).await;
+            }
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
+            () = subscriptions => {}
             _ = pass_on(core, &mut events) => tracing::debug!("the server's event stream ended"),
             // It is open, but no session is.
             _ = status.wait_for(|status| matches!(status.phase, Phase::Broken(_))) => {}
@@ -81,9 +92,14 @@ async fn shared_stream(
 
 /// A GET stream beside the POSTs: opened again until the session is another one.
 async fn own_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
+    until_replaced(core, now, keep_open(core, transport)).await;
+}
+
+/// Listens until the session is another one.
+async fn until_replaced(core: &Arc<Core>, now: &Status, listen: impl Future<Output = ()>) {
     let mut status = core.link.status();
     let listen = async {
-        keep_open(core, transport).await;
+        listen.await;
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -102,10 +118,12 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
         match transport.listen(cursor.clone()).await {
             Ok(Listening::NotOffered) => {
                 tracing::debug!("the server offers no listening stream");
+                core.link.hears(false);
                 return;
             }
             Ok(Listening::Stream(mut events)) => {
                 offered = true;
+                core.link.hears(true);
                 let any = pass_on(core, &mut events).await;
                 cursor = events.cursor();
                 refused = 0;

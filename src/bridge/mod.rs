@@ -1,8 +1,10 @@
 //! The bridge: takes messages from a client on one queue, gives answers on another, and keeps the link to the remote server
 //! in between. Each request is a task of its own, so a slow one holds up nobody; each gets exactly one answer.
 
+mod client;
 mod core;
 mod deferred;
+mod down;
 pub mod filter;
 mod inflight;
 mod input;
@@ -13,6 +15,8 @@ mod post;
 mod replay;
 mod request;
 mod sign_in;
+mod tries;
+mod up;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -24,7 +28,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::core::Core;
-pub use self::link::{Order, Remote};
+pub use self::link::{Order, Protocol, Remote};
 pub use self::sign_in::{AtEnd, Begins};
 use crate::error::Failure;
 use crate::jsonrpc::{Message, reply};

@@ -7,7 +7,7 @@ use tokio::time::error::Elapsed;
 
 use super::core::Core;
 use super::link::Phase;
-use super::request::repeated;
+use super::tries::repeated;
 use crate::error::Failure;
 use crate::jsonrpc::Message;
 use crate::transport::{Outgoing, Reply};
@@ -39,6 +39,10 @@ impl Core {
             if opened.is_ok_and(|status| status.generation == 0) {
                 return;
             }
+        }
+        if self.link.is_modern() {
+            // It knows no handshake.
+            return self.link.initialized(&notification);
         }
         let outgoing = Outgoing::new(notification.clone());
         let sent = tokio::time::timeout(LIMIT, repeated(self, &outgoing)).await;

@@ -1,10 +1,12 @@
-//! What the client has set up, so that a new session can be brought to the same state: the messages themselves, as they came.
+//! What has been set up with the server, so that a new session can be brought to the same state: the messages themselves, as they
+//! came.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::era::envelope::Envelope;
 use crate::jsonrpc::{Kind, Message};
 
 /// What a handshake agreed on.
@@ -38,21 +40,45 @@ impl Agreed {
     }
 }
 
+/// Whose handshake it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The client's.
+    #[default]
+    Client,
+    /// The bridge's own: the client's revision knows none.
+    Bridge,
+}
+
 /// The saved messages.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Saved {
-    /// The client's `initialize`.
+    /// Whose handshake it is.
+    pub owner: Owner,
+    /// The `initialize` that opens a session.
     pub initialize: Option<Message>,
     /// What came of it.
     pub agreed: Option<Agreed>,
-    /// The result of a handshake that the client has not seen.
-    pub result: Option<String>,
+    /// Its whole result.
+    pub result: Option<Arc<str>>,
+    /// What a request of 2026-07-28 would say of a client that had its handshake.
+    envelope: Option<Arc<Envelope>>,
     /// The client's `notifications/initialized`.
     pub initialized: Option<Message>,
     /// The last `logging/setLevel`.
     pub log_level: Option<Message>,
     /// A `resources/subscribe` for each resource subscribed to.
     pub subscriptions: Vec<(String, Message)>,
+}
+
+impl Saved {
+    fn of_client(initialize: &Message) -> Self {
+        Self {
+            initialize: Some(initialize.clone()),
+            envelope: Some(Arc::new(Envelope::of_initialize(initialize))),
+            ..Self::default()
+        }
+    }
 }
 
 /// The saved messages of this process.
@@ -78,20 +104,57 @@ impl Replay {
     }
 
     /// Keeps a successful handshake; what was set up before it is void.
-    pub fn opened(&self, initialize: &Message, agreed: Agreed) {
+    pub fn opened(&self, initialize: &Message, agreed: Agreed, result: Option<&str>) {
         *self.lock() = Saved {
-            initialize: Some(initialize.clone()),
             agreed: Some(agreed),
-            ..Saved::default()
+            result: result.map(Arc::from),
+            ..Saved::of_client(initialize)
         };
     }
 
-    /// Keeps a handshake that the server has yet to agree to.
+    /// Keeps a handshake of the client's that the server has yet to agree to.
     pub fn deferred(&self, initialize: &Message) {
-        *self.lock() = Saved {
-            initialize: Some(initialize.clone()),
-            ..Saved::default()
-        };
+        *self.lock() = Saved::of_client(initialize);
+    }
+
+    /// Keeps a handshake of the bridge's own that the server has yet to agree to, unless there is one already; `begin` is called
+    /// before anybody can see it.
+    pub fn begin(&self, initialize: &Message, initialized: &Message, begin: impl FnOnce()) {
+        let mut saved = self.lock();
+        if saved.initialize.is_none() {
+            begin();
+            *saved = Saved {
+                owner: Owner::Bridge,
+                initialize: Some(initialize.clone()),
+                initialized: Some(initialized.clone()),
+                ..Saved::default()
+            };
+        }
+    }
+
+    /// Drops a handshake of the bridge's own that the server has not agreed to; whether there was one.
+    pub fn take_back(&self) -> bool {
+        let mut saved = self.lock();
+        let taken = saved.owner == Owner::Bridge && saved.agreed.is_none();
+        if taken {
+            *saved = Saved::default();
+        }
+        taken
+    }
+
+    /// Whose handshake it is.
+    pub fn owner(&self) -> Owner {
+        self.lock().owner
+    }
+
+    /// The whole result of the handshake.
+    pub fn result(&self) -> Option<Arc<str>> {
+        self.lock().result.clone()
+    }
+
+    /// What a request of 2026-07-28 would say of a client that has had its handshake.
+    pub fn envelope(&self) -> Option<Arc<Envelope>> {
+        self.lock().envelope.clone()
     }
 
     /// Whether the client has had its handshake and the server has not.
@@ -104,7 +167,7 @@ impl Replay {
     pub fn agreed(&self, agreed: Agreed, result: Option<&str>) {
         let mut saved = self.lock();
         saved.agreed = Some(agreed);
-        saved.result = result.map(str::to_owned);
+        saved.result = result.map(Arc::from);
     }
 
     /// The server's capabilities.
@@ -127,8 +190,20 @@ impl Replay {
         struct Resource {
             uri: String,
         }
+        #[derive(Deserialize)]
+        struct Level {
+            level: String,
+        }
         match request.method() {
-            "logging/setLevel" => self.lock().log_level = Some(request.clone()),
+            "logging/setLevel" => {
+                let mut saved = self.lock();
+                saved.log_level = Some(request.clone());
+                if let (Some(envelope), Some(Level { level })) =
+                    (&mut saved.envelope, request.read())
+                {
+                    Arc::make_mut(envelope).log_level = Some(level);
+                }
+            }
             "resources/subscribe" | "resources/unsubscribe" => {
                 let Some(Resource { uri }) = request.read() else {
                     return;

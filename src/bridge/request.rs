@@ -1,26 +1,27 @@
-//! The way of one request: sent, repeated where that does no harm, its reply read, answered once.
+//! The way of one request: sent in the server's dialect, repeated where that does no harm, its reply read, answered once.
 
+mod attempt;
+mod tools;
+mod weigh;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::core::Core;
-use super::filter::Verdict;
-use super::link::{answers, other_id};
+use super::inflight::Sent;
 use super::sign_in::{AtEnd, Waited};
-use crate::era::headers::{is_modern, meta, mismatch};
-use crate::error::{Failure, Repeat};
-use crate::jsonrpc::{Id, Message, reply};
-use crate::net::retry::{Backoff, reads};
-use crate::tools;
-use crate::transport::{Events, Outgoing, Reply};
-
-/// Sends of one request at most, and the waiting between them.
-const MAX_SENDS: u32 = 3;
-const MAX_WAITING: Duration = Duration::from_secs(30);
+use super::tries::Tries;
+use crate::era::detect::Era;
+use crate::era::headers::{is_modern, mismatch};
+use crate::era::{down, up};
+use crate::error::Failure;
+use crate::jsonrpc::reply::{self, code};
+use crate::jsonrpc::{Id, Message};
+use crate::transport::Events;
 
 /// Sign-ins for the sake of one request: the first, and two that ask for more scope.
 const MAX_SIGN_INS: u32 = 3;
@@ -34,63 +35,15 @@ const INITIALIZE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a stream is read on after its answer, so that its connection can be used again.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// When to send a request again.
-#[derive(Debug)]
-struct Tries {
-    method: Box<str>,
-    sends: u32,
-    waited: Duration,
-    backoff: Backoff,
-    /// Until when a handshake waits for the server to come up.
-    handshake: Option<Instant>,
-}
-
-impl Tries {
-    fn new(method: &str, arrived: Instant, initialize_wait: Duration) -> Self {
-        let handshake =
-            matches!(method, "initialize" | "server/discover").then(|| arrived + initialize_wait);
-        let cap = if handshake.is_some() { 1 } else { 8 };
-        Self {
-            method: method.into(),
-            sends: 0,
-            waited: Duration::ZERO,
-            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(cap)),
-            handshake,
-        }
-    }
-
-    /// The wait before the next send, or `None` to give up.
-    fn again(&mut self, failure: &Failure, now: Instant, random: f64) -> Option<Duration> {
-        self.sends += 1;
-        let asked = match failure.repeat() {
-            Repeat::Any(wait) => wait,
-            Repeat::Reads(wait) if reads(&self.method) => wait,
-            _ => return None,
-        };
-        let wait = asked.unwrap_or_else(|| self.backoff.wait(random));
-        if let (Failure::Unreachable { .. }, Some(until)) = (failure, self.handshake) {
-            return (now + wait < until).then_some(wait);
-        }
-        // A server may ask for any wait, even one that no sum can hold.
-        self.waited = self.waited.saturating_add(wait);
-        (self.sends < MAX_SENDS && self.waited <= MAX_WAITING).then_some(wait)
-    }
-}
-
-/// Sends a message that has no answer, again where that does no harm.
-pub(super) async fn repeated(core: &Core, outgoing: &Outgoing) -> Result<Reply, Failure> {
-    let method = outgoing.message.method();
-    let mut tries = Tries::new(method, Instant::now(), core.options.initialize_wait);
-    loop {
-        let failure = match core.link.exchange(outgoing).await {
-            Ok(reply) => return Ok(reply),
-            Err(failure) => failure,
-        };
-        match tries.again(&failure, Instant::now(), fastrand::f64()) {
-            Some(wait) => tokio::time::sleep(wait).await,
-            None => return Err(failure),
-        }
-    }
+/// How the words of the client become those of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pairing {
+    /// They are the same, or nothing is known yet.
+    Direct,
+    /// An earlier revision, to a server of 2026-07-28.
+    Up,
+    /// 2026-07-28, to a server of an earlier revision.
+    Down,
 }
 
 /// One request of the client's.
@@ -105,11 +58,48 @@ pub(super) struct Request {
     pub arrived: Instant,
 }
 
+/// What one attempt comes to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The answer, and the rest of the stream that brought it.
+    Answered(Message, Events),
+    /// There is another round to be made.
+    Again,
+    /// Nobody waits for it any longer.
+    Gone,
+}
+
+impl Step {
+    /// An answer that no stream brought.
+    pub fn here(answer: Message) -> Self {
+        Self::Answered(answer, Events::Ready(VecDeque::new()))
+    }
+}
+
+/// What changes from one attempt to the next.
+#[derive(Debug)]
+pub(super) struct Course {
+    /// The request of this round, in the client's words.
+    pub message: Message,
+    /// The id that it goes out under.
+    pub id: Id,
+    /// Rounds of input that it took so far.
+    pub rounds: u32,
+    /// What came of it in the dialect that was tried first.
+    first: Option<Result<Step, Failure>>,
+    tries: Tries,
+    sign_ins: u32,
+    mended: bool,
+}
+
 impl Request {
     /// Sees to it that the request is answered.
     pub async fn serve(self) {
         if let Some(answer) = self.core.answered_here(&self).await {
             return self.answer_here(answer).await;
+        }
+        if self.message.method() == LISTEN && self.core.deferred.is_provisional() {
+            self.listen_meanwhile().await;
         }
         let limit = match (self.core.options.request_timeout, self.message.method()) {
             // At a terminal the user may take longer to sign in.
@@ -126,7 +116,8 @@ impl Request {
                 .await
                 .unwrap_or_else(|_| Err(self.overdue(limit))),
         };
-        if let (Err(Failure::SignInNeeded(_)), "initialize") = (&outcome, self.message.method())
+        if let Err(Failure::SignInNeeded(_)) = &outcome
+            && self.opens()
             && self.core.can_defer()
             && let Some(answer) = self.core.defer(&self.message).await
         {
@@ -146,6 +137,24 @@ impl Request {
         }
     }
 
+    /// Whether it is what a client begins with.
+    fn opens(&self) -> bool {
+        match self.message.method() {
+            "initialize" => true,
+            "server/discover" => is_modern(&self.message),
+            _ => false,
+        }
+    }
+
+    /// How its words become those of the server, as far as is known.
+    pub fn pairing(&self) -> Pairing {
+        match self.core.link.era() {
+            Some(Era::Legacy) if is_modern(&self.message) => Pairing::Down,
+            Some(Era::Modern) if !is_modern(&self.message) => Pairing::Up,
+            _ => Pairing::Direct,
+        }
+    }
+
     /// Writes an answer that the server has not given.
     async fn answer_here(&self, answer: Message) {
         self.core.room().await;
@@ -156,12 +165,11 @@ impl Request {
 
     /// The time is up: the server is told to stop working on it.
     fn overdue(&self, limit: Duration) -> Failure {
-        // One of 2026-07-28 ends with its stream.
-        if self.message.method() != "initialize" && !is_modern(&self.message) {
-            let params = format!(
-                r#"{{"requestId":{},"reason":"the time limit of the request passed"}}"#,
-                self.id
-            );
+        if let Some(Sent::Told(id)) = self.core.inflight.sent(&self.id, self.serial)
+            && self.message.method() != "initialize"
+        {
+            let params =
+                format!(r#"{{"requestId":{id},"reason":"the time limit of the request passed"}}"#);
             self.core
                 .post(reply::notification("notifications/cancelled", &params));
         }
@@ -173,65 +181,104 @@ impl Request {
 
     /// The answer, and the rest of the stream that brought it; `None` when it is no longer waited for.
     async fn walk(&self) -> Result<Option<(Message, Events)>, Failure> {
-        let mut tries = Tries::new(
-            self.message.method(),
-            self.arrived,
-            self.core.options.initialize_wait,
-        );
-        let mut sign_ins = 0;
-        let mut mended = false;
-        let mut id = self.id.clone();
+        let initialize_wait = self.core.options.initialize_wait;
+        let mut course = Course {
+            message: self.message.clone(),
+            id: self.id.clone(),
+            rounds: 0,
+            first: None,
+            tries: Tries::new(self.message.method(), self.arrived, initialize_wait),
+            sign_ins: 0,
+            mended: false,
+        };
         loop {
-            let failure = match self.attempt(&id).await {
-                Ok(answered) => return Ok(answered),
-                Err(failure) => failure,
+            let pairing = self.pairing();
+            let outcome = match pairing {
+                Pairing::Direct => self.direct(&course).await,
+                Pairing::Up => self.up(&mut course).await,
+                Pairing::Down => self.down(&course).await,
             };
-            if matches!(failure, Failure::SignInNeeded(_)) {
-                // The server did nothing: a cancel now ends all of it.
-                self.core.inflight.set_unsent(&self.id, self.serial);
-                sign_ins += 1;
-                if sign_ins > MAX_SIGN_INS {
-                    return Err(failure);
-                }
-                self.sign_in(failure).await?;
+            let Some(outcome) = self.weigh(pairing, outcome, &mut course).await else {
                 continue;
-            }
-            if is_modern(&self.message) && !matches!(failure, Failure::Unreachable { .. }) {
-                // What is sent once more is another request (2026-07-28 streamable-http §Receiving Messages).
-                id = self.core.link.own_id();
-                if self.message.method() == LISTEN {
-                    // Its id is in each notification: only the client can begin another one.
-                    return Err(failure);
-                }
-                let error = failure
-                    .refusal()
-                    .and_then(|refusal| refusal.message.as_ref());
-                if !mended && error.is_some_and(mismatch) {
-                    mended = true;
-                    self.list_tools().await?;
-                    continue;
-                }
-            }
-            match tries.again(&failure, Instant::now(), fastrand::f64()) {
-                Some(wait) => {
-                    tracing::debug!(
-                        method = self.message.method(),
-                        "sending again in {wait:?}: {failure}"
-                    );
-                    tokio::time::sleep(wait).await;
-                    if !self.waits() {
+            };
+            match outcome {
+                Ok(Step::Answered(answer, rest)) => return Ok(Some((answer, rest))),
+                Ok(Step::Gone) => return Ok(None),
+                Ok(Step::Again) => {}
+                Err(failure) => {
+                    if !self.recover(pairing, failure, &mut course).await? {
                         // Cancelled meanwhile.
                         return Ok(None);
                     }
                 }
-                None => return Err(failure),
             }
         }
     }
 
-    /// Waits until the user has signed in. `refused` is what `initialize` fails with while it waits: it is answered here then.
+    /// Does what a failure allows, so that the request can be sent again; whether it is still waited for.
+    async fn recover(
+        &self,
+        pairing: Pairing,
+        failure: Failure,
+        course: &mut Course,
+    ) -> Result<bool, Failure> {
+        if matches!(failure, Failure::SignInNeeded(_)) {
+            // The server did nothing: a cancel now ends all of it.
+            self.core.inflight.set_sent(&self.id, self.serial, Sent::No);
+            course.sign_ins += 1;
+            if course.sign_ins > MAX_SIGN_INS {
+                return Err(failure);
+            }
+            self.sign_in(failure).await?;
+            return Ok(true);
+        }
+        let modern = match pairing {
+            Pairing::Direct => is_modern(&self.message),
+            Pairing::Up => true,
+            Pairing::Down => false,
+        };
+        if modern && !matches!(failure, Failure::Unreachable { .. }) {
+            // What is sent once more is another request (2026-07-28 streamable-http §Receiving Messages).
+            course.id = self.core.link.own_id();
+            if self.message.method() == LISTEN {
+                // Its id is in each notification: only the client can begin another one.
+                return Err(failure);
+            }
+            if !course.mended && failure.said().is_some_and(mismatch) {
+                course.mended = true;
+                self.list_tools().await?;
+                return Ok(true);
+            }
+        }
+        let Some(wait) = course
+            .tries
+            .again(&failure, Instant::now(), fastrand::f64())
+        else {
+            return Err(self.in_clients_words(pairing, failure));
+        };
+        tracing::debug!(
+            method = self.message.method(),
+            "sending again in {wait:?}: {failure}"
+        );
+        tokio::time::sleep(wait).await;
+        Ok(self.waits())
+    }
+
+    /// The server's error as the client's revision knows it.
+    fn in_clients_words(&self, pairing: Pairing, failure: Failure) -> Failure {
+        failure.map_said(|error| match pairing {
+            Pairing::Direct => error,
+            Pairing::Up => up::error(error),
+            Pairing::Down => match down::error(error.clone()) {
+                down::Refusal::Error(error) => error,
+                down::Refusal::UrlElicitations(_) => error,
+            },
+        })
+    }
+
+    /// Waits until the user has signed in. `refused` is what the first request fails with while it waits: it is answered here then.
     async fn sign_in(&self, refused: Failure) -> Result<(), Failure> {
-        let opens = self.message.method() == "initialize";
+        let opens = self.opens();
         // The answer must be out before the limit on the whole request passes.
         let limit = self
             .core
@@ -250,58 +297,23 @@ impl Request {
         }
     }
 
-    /// Sends it once and reads the reply until the answer is there.
-    async fn attempt(&self, id: &Id) -> Result<Option<(Message, Events)>, Failure> {
-        if self.message.method() == "tools/call" {
-            self.allowed().await?;
-        }
-        if self.message.method() != "initialize" {
-            // A cancel meanwhile leaves nothing to send.
-            self.core.link.ready().await?;
-            if !self.waits() {
-                return Ok(None);
-            }
-        }
-        self.core.inflight.set_sent(&self.id, self.serial);
-        let outgoing = if self.message.method() == "initialize" {
-            Outgoing::opening(self.message.clone())
+    /// The answer to a request that cannot go on (SEP-2322: other failures than of an elicitation cannot be told to the server).
+    pub fn failed(&self, told: &str) -> Step {
+        Step::here(if self.message.method() == "tools/call" {
+            let result = json!({ "content": [{ "type": "text", "text": told }], "isError": true });
+            reply::result(&self.id, &result.to_string())
         } else {
-            let message = if *id == self.id {
-                self.message.clone()
-            } else {
-                self.message.with_id(id)
-            };
-            self.core.learned.outgoing(message)
-        };
-        let mut events = self.core.link.exchange(&outgoing).await?.into_events()?;
-        while let Some(message) = events.next().await? {
-            if answers(&message, id) {
-                events.answered();
-                return Ok(Some((message, events)));
-            }
-            self.pass_on(message).await;
-        }
-        if self.waits() {
-            Err(other_id())
-        } else {
-            Ok(None)
-        }
+            reply::error(Some(&self.id), code::INTERNAL_ERROR, told, None)
+        })
     }
 
-    fn waits(&self) -> bool {
+    /// Whether the client still waits for the answer.
+    pub fn waits(&self) -> bool {
         self.core.inflight.holds(&self.id, self.serial)
     }
 
-    /// Passes on what came in the reply before the answer.
-    async fn pass_on(&self, message: Message) {
-        // After a cancel the client no longer knows what the progress is of.
-        if self.waits() || message.method() != "notifications/progress" {
-            self.core.from_server(message).await;
-        }
-    }
-
     /// Reads on to the end of the stream, which should be near.
-    fn linger(&self, mut events: Events) {
+    pub fn linger(&self, mut events: Events) {
         if let Events::Ready(rest) = &events
             && rest.is_empty()
         {
@@ -317,60 +329,4 @@ impl Request {
             let _ = tokio::time::timeout(LINGER, rest).await;
         });
     }
-
-    /// Whether the filter lets the tool be called.
-    async fn allowed(&self) -> Result<(), Failure> {
-        #[derive(Deserialize)]
-        struct Call {
-            name: String,
-        }
-        let filter = &self.core.filter;
-        if filter.hides_nothing() {
-            return Ok(());
-        }
-        let Some(Call { name }) = self.message.read() else {
-            // A name given twice, say, of which the server may take the other one.
-            return Err(Failure::Filtered {
-                tool: "(no readable name)".to_owned(),
-            });
-        };
-        if filter.judge(&name) == Verdict::Unlisted {
-            self.list_tools().await?;
-        }
-        match filter.judge(&name) {
-            Verdict::Allowed => Ok(()),
-            Verdict::Hidden | Verdict::Unlisted => Err(Failure::Filtered { tool: name }),
-        }
-    }
-
-    /// Lists all pages of tools, so that it is known what they are.
-    async fn list_tools(&self) -> Result<(), Failure> {
-        /// More pages than any server has; a cursor that never ends must not hold the call for ever.
-        const PAGES: usize = 1000;
-        let meta = meta(&self.message);
-        let mut cursor: Option<Value> = None;
-        for _ in 0..PAGES {
-            let members = [("_meta", meta.clone()), ("cursor", cursor.take())];
-            let params: Map<String, Value> = members
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-                .collect();
-            let params = (!params.is_empty()).then(|| Value::Object(params).to_string());
-            let mut answer = self.core.ask("tools/list", params.as_deref()).await?;
-            let page = answer.payload().and_then(tools::page);
-            let next = page.and_then(|page| page.next_cursor);
-            cursor = next.and_then(|raw| serde_json::from_str(raw.get()).ok());
-            if meta.is_some() {
-                answer = self.core.learned.page(answer);
-            }
-            self.core.filter.page(answer);
-            if cursor.is_none() {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{AtEnd, Begins, Bridge, End, Options, Order, Remote, filter};
+use super::{AtEnd, Begins, Bridge, End, Options, Order, Protocol, Remote, filter};
 use crate::auth::Authorizer;
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Kind, Message, reply};
@@ -73,6 +73,7 @@ fn remote(scripted: Scripted, authorizer: Authorizer) -> Remote {
     Remote {
         exchange: Arc::new(exchange),
         order: Order::HttpFirst,
+        protocol: Protocol::Auto,
         verdicts: None,
         scripted: Some(Transport::Scripted(Arc::new(scripted))),
     }

@@ -169,12 +169,26 @@ pub enum Transport {
     WebSocket,
 }
 
+/// Which revisions of the protocol the server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// Found out
+    Auto,
+    /// Up to 2025-11-25
+    Legacy,
+    /// 2026-07-28
+    Modern,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Remote")]
 pub struct Remote {
     /// Which transports to try; a ws:// or wss:// URL needs none
     #[arg(long, value_enum, value_name = "WHICH", default_value = "http-first")]
     pub transport: Transport,
+    /// Which revisions of the protocol the server speaks
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "auto")]
+    pub protocol: Protocol,
     /// Header for the server, as 'Name: value'; ${VARIABLE} is replaced from the environment [repeatable]
     #[arg(long, value_name = "HEADER")]
     pub header: Vec<String>,

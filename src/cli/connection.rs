@@ -9,7 +9,7 @@ use url::Url;
 
 use super::args::{self, Bridge as Args};
 use crate::auth::{Authorizer, HeaderCommand, Oauth};
-use crate::bridge::{Order, Remote};
+use crate::bridge::{Order, Protocol, Remote};
 use crate::config::Paths;
 use crate::error::Fatal;
 use crate::net::client::{self, Client, Cookies, Family, Proxy, Verify};
@@ -84,6 +84,11 @@ pub fn remote(args: &Args, paths: Option<&Paths>, env: &Env<'_>) -> Result<Remot
     Ok(Remote {
         exchange: Arc::new(Exchange::new(client, url, headers, authorizer, limits)),
         order,
+        protocol: match args.remote.protocol {
+            args::Protocol::Auto => Protocol::Auto,
+            args::Protocol::Legacy => Protocol::Legacy,
+            args::Protocol::Modern => Protocol::Modern,
+        },
         verdicts: paths.map(|paths| Verdicts::new(&paths.state)),
         #[cfg(test)]
         scripted: None,

@@ -31,3 +31,6 @@ pub const LEVELS: [&str; 8] = [
     "alert",
     "emergency",
 ];
+
+/// `MissingRequiredClientCapability` (2026-07-28 basic §Error Codes).
+pub const MISSING_CAPABILITY: i64 = -32021;

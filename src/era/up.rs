@@ -8,12 +8,9 @@ use super::parts::{
     CAPABILITIES, INSTRUCTIONS, META, SERVER_INFO, UNKNOWN, code, edit_meta, edit_tools, is_object,
     param, quoted, text, without_tasks,
 };
-use super::{LATEST_LEGACY, LEGACY, LEVELS};
+use super::{LATEST_LEGACY, LEGACY, LEVELS, MISSING_CAPABILITY};
 use crate::jsonrpc::reply::code::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::jsonrpc::{Members, Message};
-
-/// `MissingRequiredClientCapability` (2026-07-28 basic §Error Codes).
-const MISSING_CAPABILITY: i64 = -32021;
 
 /// Members of every result of 2026-07-28 that no older revision has.
 const MODERN_ONLY: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];
@@ -27,6 +24,8 @@ pub fn initialize_result(initialize: &Message, discovered: &str) -> String {
     let discovered = Members::read(discovered).unwrap_or_default();
     let meta = discovered.get(META).and_then(Members::read);
     let info = meta.as_ref().and_then(|meta| meta.get(SERVER_INFO));
+    // Where drafts had it.
+    let info = info.or_else(|| discovered.get("serverInfo"));
     let info = info.filter(|raw| is_object(raw)).unwrap_or(UNKNOWN);
 
     let mut result = Members::default();

@@ -1,5 +1,5 @@
-//! Which servers turned out to speak HTTP+SSE, so that the next start does not have to find out again. Only that verdict
-//! is kept: the usual case writes nothing. A file that cannot be read or written is no failure; it costs one request.
+//! What servers turned out to speak, so that the next start does not have to find out again. Only what differs from the
+//! usual is kept, so the usual case writes nothing. A file that cannot be read or written is no failure; it costs a request.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,12 +7,32 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 
 /// How long a verdict counts; the server may move on.
 const EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The verdicts, by URL without the values of its query: seconds since 1970.
-type File = BTreeMap<String, u64>;
+/// What a server turned out to speak.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// HTTP+SSE instead of Streamable HTTP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sse: bool,
+    /// Whether it speaks 2026-07-28, where its client does not or the reverse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modern: Option<bool>,
+}
+
+/// A verdict and when it was found, in seconds since 1970.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    verdict: Verdict,
+    at: u64,
+}
+
+/// The verdicts, by URL without the values of its query.
+type File = BTreeMap<String, Kept>;
 
 /// The file that keeps them.
 #[derive(Debug, Clone)]
@@ -24,28 +44,33 @@ impl Verdicts {
     /// Verdicts in the folder `state`, which is made when there is something to keep.
     pub fn new(state: &std::path::Path) -> Self {
         Self {
-            path: state.join("http-sse-servers.json"),
+            path: state.join("servers.json"),
         }
     }
 
-    /// Whether `server`, its URL without the values of its query, was found to speak HTTP+SSE lately.
-    pub fn is_sse(&self, server: &str, now: SystemTime) -> bool {
-        let found = self.read().get(server).copied();
-        found.is_some_and(|at| !expired(at, now))
+    /// What `server`, its URL without the values of its query, was found to speak lately.
+    pub fn of(&self, server: &str, now: SystemTime) -> Verdict {
+        let found = self.read().remove(server);
+        found
+            .filter(|kept| !expired(kept.at, now))
+            .map(|kept| kept.verdict)
+            .unwrap_or_default()
     }
 
-    /// Keeps that `server` speaks HTTP+SSE, or forgets it.
-    pub fn set_sse(&self, server: &str, sse: bool, now: SystemTime) {
+    /// Changes what is kept of `server`. The usual is not kept.
+    pub fn change(&self, server: &str, now: SystemTime, change: impl FnOnce(&mut Verdict)) {
         let mut file = self.read();
-        file.retain(|_, at| !expired(*at, now));
-        let key = server.to_owned();
-        let changed = if sse {
-            file.insert(key, seconds(now)).is_none()
-        } else {
-            file.remove(&key).is_some()
-        };
-        if !changed {
+        file.retain(|_, kept| !expired(kept.at, now));
+        let before = file.remove(server).map(|kept| kept.verdict);
+        let before = before.unwrap_or_default();
+        let mut verdict = before.clone();
+        change(&mut verdict);
+        if verdict == before {
             return;
+        }
+        if verdict != Verdict::default() {
+            let at = seconds(now);
+            file.insert(server.to_owned(), Kept { verdict, at });
         }
         if let Err(wrong) = self.write(&file) {
             tracing::debug!("cannot keep what the server speaks: {wrong:#}");
@@ -79,7 +104,7 @@ fn expired(at: u64, now: SystemTime) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{EXPIRY, Verdicts};
+    use super::{EXPIRY, Verdict, Verdicts};
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -88,20 +113,28 @@ mod tests {
         let verdicts = Verdicts::new(&home.path().join("state"));
         let server = "https://example.com/sse?key=..";
         let now = SystemTime::now();
-        assert!(!verdicts.is_sse(server, now));
-        assert!(!home.path().join("state").exists(), "asking writes nothing");
-        verdicts.set_sse(server, true, now);
-        assert!(verdicts.is_sse(server, now));
-        assert!(!verdicts.is_sse(server, now + EXPIRY + Duration::from_secs(1)));
-        verdicts.set_sse(server, false, now);
-        assert!(!verdicts.is_sse(server, now));
+        assert_eq!(verdicts.of(server, now), Verdict::default());
+        verdicts.change(server, now, |verdict| verdict.sse = false);
+        assert!(!home.path().join("state").exists(), "the usual is not kept");
+        verdicts.change(server, now, |verdict| verdict.sse = true);
+        verdicts.change(server, now, |verdict| verdict.modern = Some(false));
+        let both = Verdict {
+            sse: true,
+            modern: Some(false),
+        };
+        assert_eq!(verdicts.of(server, now), both);
+        let later = now + EXPIRY + Duration::from_secs(1);
+        assert_eq!(verdicts.of(server, later), Verdict::default());
+        verdicts.change(server, now, |verdict| *verdict = Verdict::default());
+        assert_eq!(verdicts.of(server, now), Verdict::default());
     }
 
     #[test]
     fn a_time_that_no_clock_shows_is_no_reason_to_end() {
         let home = tempfile::tempdir().unwrap();
         let verdicts = Verdicts::new(home.path());
-        std::fs::write(&verdicts.path, format!(r#"{{"x":{}}}"#, u64::MAX)).unwrap();
-        assert!(verdicts.is_sse("x", SystemTime::now()));
+        let text = format!(r#"{{"x":{{"sse":true,"at":{}}}}}"#, u64::MAX);
+        std::fs::write(&verdicts.path, text).unwrap();
+        assert!(verdicts.of("x", SystemTime::now()).sse);
     }
 }

@@ -113,6 +113,11 @@ pub enum Events {
 }
 
 impl Events {
+    /// No messages.
+    pub const fn none() -> Self {
+        Self::Ready(VecDeque::new())
+    }
+
     /// The next message; `None` when the stream has ended without anything being wrong.
     ///
     /// # Errors

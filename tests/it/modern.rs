@@ -133,7 +133,8 @@ fn errors_of_the_server_pass_through_whatever_their_status() {
     ] {
         assert_eq!(tether.ask(id, method, &params("")).code(), code, "{method}");
     }
-    assert_eq!(server.requests().len(), 3);
+    // The first one might have been that of an older server, so this one was asked what it is.
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[test]

@@ -2,17 +2,17 @@
 //! was found is remembered.
 
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
-use super::{Link, Phase};
+use super::{Link, Phase, Protocol};
 use crate::era::detect;
+use crate::era::headers::is_modern;
 use crate::error::Failure;
 use crate::jsonrpc::Message;
 use crate::net::guard;
-use crate::store::verdicts::Verdicts;
+use crate::store::verdicts::{Verdict, Verdicts};
 use crate::transport::{Exchange, Http, Scope, Sse, Transport, WebSocket};
 
 /// Which transports to try (`--transport`).
@@ -38,6 +38,8 @@ pub struct Remote {
     pub exchange: Arc<Exchange>,
     /// Which transports to try.
     pub order: Order,
+    /// Which revisions it speaks.
+    pub protocol: Protocol,
     /// What was found before; `None` remembers nothing.
     pub verdicts: Option<Verdicts>,
     /// A transport that a test gives.
@@ -87,15 +89,11 @@ impl Remote {
         Arc::new(Sse::new(Arc::clone(&self.exchange)))
     }
 
-    pub(super) fn first_choice(&self) -> Choice {
+    pub(super) fn first_choice(&self, remembered: &Verdict) -> Choice {
         #[cfg(test)]
         if let Some(transport) = &self.scripted {
             return Choice::Settled(transport.clone());
         }
-        let known_sse = || {
-            let verdicts = self.verdicts.as_ref();
-            verdicts.is_some_and(|verdicts| verdicts.is_sse(&self.shown(), SystemTime::now()))
-        };
         match self.order {
             Order::HttpOnly => Choice::Settled(Transport::Http(self.http())),
             Order::SseOnly => Choice::Settled(Transport::Sse(self.sse())),
@@ -103,19 +101,19 @@ impl Remote {
                 let websocket = WebSocket::new(Arc::clone(&self.exchange));
                 Choice::Settled(Transport::WebSocket(Arc::new(websocket)))
             }
-            Order::HttpFirst if !known_sse() => Choice::Http(self.http()),
+            Order::HttpFirst if !remembered.sse => Choice::Http(self.http()),
             Order::SseFirst | Order::HttpFirst => Choice::Sse(self.sse()),
         }
     }
 
     /// What verdicts are kept under: no value of the query, which may be a secret.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         guard::shown(self.exchange.url())
     }
 
-    fn remember(&self, sse: bool) {
-        if let (Order::HttpFirst, Some(verdicts)) = (self.order, &self.verdicts) {
-            verdicts.set_sse(&self.shown(), sse, SystemTime::now());
+    fn remember_sse(&self, sse: bool) {
+        if self.order == Order::HttpFirst {
+            self.remember(|verdict| verdict.sse = sse);
         }
     }
 }
@@ -142,7 +140,10 @@ impl Link {
     async fn connect_first(self: &Arc<Self>, sse: Arc<Sse>) -> Result<Transport, Failure> {
         let transport = Transport::Sse(sse);
         let failure = match self.open(&transport).await {
-            Ok(()) => return Ok(transport),
+            Ok(()) => {
+                self.settle_sse();
+                return Ok(transport);
+            }
             Err(failure) => failure,
         };
         if !refuses_sse(&failure) {
@@ -159,7 +160,7 @@ impl Link {
         };
         if changed {
             tracing::debug!("no HTTP+SSE ({failure}): trying Streamable HTTP");
-            self.remote.remember(false);
+            self.remote.remember_sse(false);
         }
         transport.ok_or(Failure::Closed)
     }
@@ -236,7 +237,8 @@ impl Link {
                 _ => return false,
             }
         };
-        search.await.is_ok()
+        // A message of 2026-07-28 is nothing for HTTP+SSE: its sender has to say it in other words.
+        search.await.is_ok() && !is_modern(message)
     }
 
     fn search(self: &Arc<Self>) -> Search {
@@ -256,8 +258,9 @@ impl Link {
                     let generation = transport.generation();
                     *choice = Choice::Settled(transport);
                     drop(choice);
+                    link.settle_sse();
                     link.stream_opened(generation, link.phase_of_a_new_stream());
-                    link.remote.remember(true);
+                    link.remote.remember_sse(true);
                     Ok(())
                 }
                 Err(failure) => {

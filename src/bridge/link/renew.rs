@@ -7,10 +7,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Link, Phase, answer};
-use crate::bridge::replay::Agreed;
-use crate::error::{Failure, Kind as Trouble};
-use crate::jsonrpc::{Id, Kind, Message};
+use super::dialect::verdict;
+use super::{Known, Link, Phase, answer};
+use crate::bridge::replay::{Agreed, Owner};
+use crate::era::detect::{Asked, Era, Verdict};
+use crate::era::envelope::Envelope;
+use crate::era::up;
+use crate::error::{Failure, Kind as Trouble, Refusal};
+use crate::jsonrpc::{Id, Kind, Message, reply};
 use crate::net::retry::Backoff;
 use crate::transport::{Outgoing, Reply, Transport};
 
@@ -66,7 +70,7 @@ impl Link {
                 };
                 tries += 1;
                 tracing::debug!("no new session: {failure}");
-                if tries >= TRIES || !passes(&failure) {
+                if tries >= TRIES || !passes(&failure, self.replay.is_deferred()) {
                     break Phase::Broken(match failure {
                         told if self.replay.is_deferred() => told,
                         told if told.kind() == Trouble::Auth => told,
@@ -96,16 +100,32 @@ impl Link {
         let Some(initialize) = saved.initialize else {
             return Ok(());
         };
-        let answer = self.open_session(initialize, deferred).await?;
+        if !deferred && self.is_modern() {
+            // It knows no sessions: the stream is all there was to lose.
+            return Ok(());
+        }
+        let answer = if deferred {
+            self.first_handshake(&initialize, saved.owner).await?
+        } else {
+            let transport = self.transport().ok_or(Failure::Closed)?;
+            self.ask(&transport, Outgoing::opening(initialize)).await?
+        };
         let transport = self.transport().ok_or(Failure::Closed)?;
         let agreed = Agreed::read(&answer).ok_or_else(|| {
-            Failure::Session(if deferred {
-                "the server refused the handshake after the sign-in".to_owned()
-            } else {
-                "the session was lost and the server refused a new one".to_owned()
-            })
+            Failure::Session("the session was lost and the server refused a new one".to_owned())
         })?;
-        if saved.agreed.is_some_and(|before| before != agreed) {
+        if self.is_modern() {
+            let generation = transport.begin(None);
+            self.replay.agreed(agreed, answer.payload());
+            self.status.send_modify(|status| {
+                status.generation = generation;
+                status.listening |= saved.initialized.is_some();
+            });
+            return Ok(());
+        }
+        // A client of 2026-07-28 has been promised nothing.
+        let promised = saved.agreed.filter(|_| saved.owner == Owner::Client);
+        if promised.is_some_and(|before| before != agreed) {
             // The server must not keep a session that nobody uses.
             transport.begin(Some(&agreed.version));
             transport.close().await;
@@ -137,9 +157,7 @@ impl Link {
         if tokio::time::timeout(STEP, set_up).await.is_err() {
             tracing::warn!("the new session did not take all that the client had set up");
         }
-        if deferred {
-            self.replay.agreed(agreed, answer.payload());
-        }
+        self.replay.agreed(agreed, answer.payload());
         self.status.send_modify(|status| {
             status.generation = generation;
             status.listening |= listening;
@@ -147,46 +165,94 @@ impl Link {
         Ok(())
     }
 
-    /// Sends the saved `initialize`. The first one that the server sees also finds out which transport it speaks.
-    async fn open_session(
+    /// The first handshake that the server sees, in the dialect that it turns out to speak; in either, the answer is that to
+    /// `initialize`. It also finds out which transport the server speaks.
+    async fn first_handshake(
         self: &Arc<Self>,
-        initialize: Message,
-        deferred: bool,
+        initialize: &Message,
+        owner: Owner,
     ) -> Result<Message, Failure> {
-        if !deferred {
-            let transport = self.transport().ok_or(Failure::Closed)?;
-            return self.ask(&transport, Outgoing::opening(initialize)).await;
+        let translate = owner == Owner::Client;
+        if translate && self.is_modern() {
+            let outcome = self.discovered(initialize).await;
+            let refused = matches!(&outcome, Err(failure)
+                if verdict(Asked::Discover, Err(failure)) == Verdict::Try(Era::Legacy));
+            if !refused || matches!(self.dialect(), Known::Settled(_)) {
+                return outcome;
+            }
+            // It was remembered, and is no longer so.
+            self.suppose(None);
         }
         let id = self.own_id();
         let outgoing = Outgoing::opening(initialize.with_id(&id));
-        Self::answered(self.exchange(&outgoing), &id).await
+        let outcome = answered(self.exchange(&outgoing), &id).await;
+        let verdict = verdict(Asked::Initialize, outcome.as_ref());
+        if translate
+            && verdict == Verdict::Try(Era::Modern)
+            && self.dialect() == Known::Nothing
+            && let Ok(answer) = self.discovered(initialize).await
+        {
+            return Ok(answer);
+        }
+        match outcome? {
+            answer if answer.kind() == Kind::Result => {
+                self.settle(Era::Legacy, !translate);
+                Ok(answer)
+            }
+            error => Err(said(error)),
+        }
+    }
+
+    /// What a server of 2026-07-28 says of itself, as the answer to `initialize`.
+    pub(in crate::bridge) async fn discovered(
+        self: &Arc<Self>,
+        initialize: &Message,
+    ) -> Result<Message, Failure> {
+        let envelope = Envelope::of_initialize(initialize);
+        let answer = self.discover(&envelope).await?;
+        if answer.kind() == Kind::Error {
+            return Err(said(answer));
+        }
+        let verdict = verdict(Asked::Discover, Ok(&answer));
+        let (Some(result), Verdict::Is(Era::Modern)) = (answer.payload(), verdict) else {
+            return Err(Failure::NotMcp {
+                what: "the server offers no revision that can be used with it".to_owned(),
+                excerpt: None,
+            });
+        };
+        self.settle(Era::Modern, true);
+        let result = up::initialize_result(initialize, result);
+        Ok(reply::result(&self.own_id(), &result))
     }
 
     /// Sends a saved request under an id of our own and waits for the answer.
     async fn ask(&self, transport: &Transport, mut outgoing: Outgoing) -> Result<Message, Failure> {
         let id = self.own_id();
         outgoing.message = outgoing.message.with_id(&id);
-        Self::answered(transport.send(&outgoing), &id).await
+        answered(transport.send(&outgoing), &id).await
     }
+}
 
-    async fn answered(
-        sent: impl Future<Output = Result<Reply, Failure>>,
-        id: &Id,
-    ) -> Result<Message, Failure> {
-        let asked = async {
-            let reply = sent.await?;
-            answer(reply, id, |message| async move {
-                tracing::debug!(
-                    "dropped a message of the new session's handshake: {}",
-                    message.method()
-                );
-            })
-            .await
-        };
-        tokio::time::timeout(STEP, asked)
-            .await
-            .unwrap_or_else(|_| Err(too_slow()))
-    }
+/// Waits for the answer of a request that was sent; nothing else in its reply matters.
+pub(super) async fn answered(
+    sent: impl Future<Output = Result<Reply, Failure>>,
+    id: &Id,
+) -> Result<Message, Failure> {
+    let asked = async {
+        let reply = sent.await?;
+        answer(reply, id, |message| async move {
+            tracing::debug!("dropped {:?} on the way to an answer", message.method());
+        })
+        .await
+    };
+    tokio::time::timeout(STEP, asked)
+        .await
+        .unwrap_or_else(|_| Err(too_slow()))
+}
+
+/// The server's own words, which came with a success status.
+fn said(error: Message) -> Failure {
+    Failure::Status(Box::new(Refusal::said(error)))
 }
 
 fn too_slow() -> Failure {
@@ -197,9 +263,11 @@ fn too_slow() -> Failure {
 }
 
 /// Whether trying again a little later may help.
-fn passes(failure: &Failure) -> bool {
+fn passes(failure: &Failure, first: bool) -> bool {
     match failure {
         Failure::Unreachable { .. } | Failure::Lost(_) => true,
+        // Nobody has been there yet.
+        Failure::Status(refusal) if first && refusal.status == 404 => false,
         Failure::Status(refusal) => matches!(refusal.status, 404 | 408 | 429 | 500..=599),
         _ => false,
     }

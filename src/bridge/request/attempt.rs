@@ -1,0 +1,79 @@
+//! A request is sent once, and its reply read until the answer is there.
+
+use super::{Course, Request, Step};
+use crate::bridge::inflight::Sent;
+use crate::bridge::link::{answers, other_id};
+use crate::era::headers::is_modern;
+use crate::error::Failure;
+use crate::jsonrpc::{Id, Message};
+use crate::transport::Outgoing;
+
+impl Request {
+    /// Sends it in its own words.
+    pub(super) async fn direct(&self, course: &Course) -> Result<Step, Failure> {
+        let opens = self.message.method() == "initialize";
+        if !opens && !self.ready().await? {
+            return Ok(Step::Gone);
+        }
+        let message = if course.id == self.id {
+            course.message.clone()
+        } else {
+            course.message.with_id(&course.id)
+        };
+        let outgoing = if opens {
+            Outgoing::opening(message)
+        } else {
+            self.core.learned.outgoing(message)
+        };
+        self.send(&outgoing, &course.id).await
+    }
+
+    /// Waits until it can be sent; whether it is still waited for.
+    pub async fn ready(&self) -> Result<bool, Failure> {
+        if self.message.method() == "tools/call" {
+            self.allowed().await?;
+        }
+        self.core.link.ready().await?;
+        // A cancel meanwhile leaves nothing to send.
+        Ok(self.waits())
+    }
+
+    /// Sends `outgoing`, whose id is `id`, and reads the reply until the answer is there.
+    pub async fn send(&self, outgoing: &Outgoing, id: &Id) -> Result<Step, Failure> {
+        let sent = self.core.ends(&outgoing.message, id);
+        self.core.inflight.set_sent(&self.id, self.serial, sent);
+        let mut events = self.core.link.exchange(outgoing).await?.into_events()?;
+        while let Some(message) = events.next().await? {
+            if answers(&message, id) {
+                events.answered();
+                return Ok(Step::Answered(message, events));
+            }
+            self.pass_on(message).await;
+        }
+        if self.waits() {
+            Err(other_id())
+        } else {
+            Ok(Step::Gone)
+        }
+    }
+
+    /// Passes on what came in the reply before the answer.
+    async fn pass_on(&self, message: Message) {
+        // After a cancel the client no longer knows what the progress is of.
+        if self.waits() || message.method() != "notifications/progress" {
+            self.core.from_server(message).await;
+        }
+    }
+}
+
+impl crate::bridge::core::Core {
+    /// How a request that is on its way under `id` is cancelled: one of 2026-07-28 by closing its stream, where it has one of its
+    /// own (streamable-http §Cancellation), any other by telling the server.
+    fn ends(&self, request: &Message, id: &Id) -> Sent {
+        if is_modern(request) && !self.link.shares_one_stream() {
+            Sent::Stream
+        } else {
+            Sent::Told(id.clone())
+        }
+    }
+}
