@@ -1,11 +1,11 @@
-// The client under test, as the suite starts it: `node client.mjs URL`, with the scenario's name, its protocol version
-// and its context in the environment. It speaks over the real binary and does what every MCP client does: the
-// handshake, the list of tools, one call of each.
+// The client under test, as the suite starts it: `node client.mjs REVISION URL`, with the scenario's name and its
+// context in the environment. It speaks that revision over the real binary and does what every MCP client does: the
+// handshake, the list of tools, one call of each, and one look at each resource and prompt.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Home } from '../node/bridge.mjs';
+import { Home, LEGACY } from '../node/bridge.mjs';
 
 // The document that the suite expects as the client's id; it is never fetched.
 const METADATA_URL = 'https://conformance-test.local/client-metadata.json';
@@ -13,8 +13,15 @@ const METADATA_URL = 'https://conformance-test.local/client-metadata.json';
 // What the suite's authorization servers hand out. None of it may be logged.
 const SECRETS = ['test-token', 'test-auth-code', 'test-client-secret', 'test-secret', 'as1-client-secret'];
 
-function options(home, scenario, context) {
+// Servers of 2026-07-28 that count an `initialize` as a mistake: the user of an older client has to tell of them.
+const NO_INITIALIZE = ['request-metadata', 'http-standard-headers'];
+
+// Its server has no `tools/call`.
+const ONLY_LISTED = 'json-schema-ref-no-deref';
+
+function options(home, scenario, context, version) {
   const args = ['--debug', '--initialize-wait', '20'];
+  if (version === LEGACY && NO_INITIALIZE.includes(scenario)) args.push('--protocol', 'modern');
   if (scenario === 'auth/basic-cimd') args.push('--client-metadata-url', METADATA_URL);
   if (context.client_id) args.push('--client-id', context.client_id);
   if (context.client_secret) {
@@ -25,33 +32,67 @@ function options(home, scenario, context) {
   return args;
 }
 
-// The values that a form suggests.
+// What a client can be asked for.
+const CAPABILITIES = { elicitation: { form: { applyDefaults: true } }, roots: {}, sampling: {} };
+const SAMPLE = { role: 'assistant', content: { type: 'text', text: 'text' }, model: 'none' };
+
+// A value for each type of a JSON schema.
+const VALUES = { number: 2, integer: 2, string: 'text', boolean: true, array: [], object: {} };
+
+// The values that a form suggests, and some for the fields without.
 function filledIn({ requestedSchema }) {
-  const fields = Object.entries(requestedSchema.properties).filter(([, field]) => 'default' in field);
-  return { action: 'accept', content: Object.fromEntries(fields.map(([name, field]) => [name, field.default])) };
+  const fields = Object.entries(requestedSchema.properties);
+  const content = fields.map(([name, field]) => [name, field.default ?? VALUES[field.type]]);
+  return { action: 'accept', content: Object.fromEntries(content) };
 }
 
 // Something for each field that a tool requires. A field named "schema" wants to see what became of another tool's.
 function argumentsFor({ name, inputSchema: { properties = {}, required = [] } }, tools) {
-  const values = { number: 2, integer: 2, string: 'text', boolean: true, array: [], object: {} };
   const schema = tools.find((tool) => tool.name !== name)?.inputSchema;
-  const value = (field) => (field === 'schema' ? schema : values[properties[field]?.type]);
+  const value = (field) => (field === 'schema' ? schema : VALUES[properties[field]?.type]);
   return Object.fromEntries(required.map((field) => [field, value(field) ?? null]));
 }
 
-async function converse(bridge, version) {
-  bridge.answers['elicitation/create'] = filledIn;
-  const tools = await bridge.begin(version, { elicitation: { form: { applyDefaults: true } } });
-  for (const tool of tools) await bridge.call(tool.name, argumentsFor(tool, tools));
+// The calls that the scenario wants, or one of each tool.
+function callsOf(tools, { toolCalls }) {
+  if (scenario === ONLY_LISTED) return [];
+  return toolCalls ?? tools.map((tool) => ({ name: tool.name, arguments: argumentsFor(tool, tools) }));
+}
+
+// Looks at all that the server says it has besides its tools.
+async function lookAround(bridge) {
+  if (bridge.capabilities.resources) {
+    const { resources } = await bridge.request('resources/list', {});
+    for (const { uri } of resources) await bridge.request('resources/read', { uri });
+  }
+  if (bridge.capabilities.prompts) {
+    const { prompts } = await bridge.request('prompts/list', {});
+    for (const { name } of prompts) await bridge.request('prompts/get', { name });
+  }
+}
+
+async function converse(bridge, version, context) {
+  bridge.answers['roots/list'] = () => ({ roots: [] });
+  bridge.answers['sampling/createMessage'] = () => SAMPLE;
+  const tools = await bridge.begin(version, CAPABILITIES);
+  // There is a tool that wants to be called while another one waits for an answer.
+  const between = tools.find(({ name }) => name.endsWith('_unrelated'));
+  bridge.answers['elicitation/create'] = async (form) => {
+    if (between) await bridge.call(between.name);
+    return filledIn(form);
+  };
+  for (const { name, arguments: args } of callsOf(tools, context)) await bridge.call(name, args);
+  await lookAround(bridge);
   await bridge.leave();
 }
 
+const [version, url] = process.argv.slice(2);
 const scenario = process.env.MCP_CONFORMANCE_SCENARIO;
 const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? '{}');
 const home = new Home();
-const bridge = home.bridge([process.argv.at(-1), ...options(home, scenario, context)]);
+const bridge = home.bridge([url, ...options(home, scenario, context, version)]);
 try {
-  await converse(bridge, process.env.MCP_CONFORMANCE_PROTOCOL_VERSION);
+  await converse(bridge, version, context);
 } catch (wrong) {
   await bridge.kill();
   console.error(home.said);

@@ -1,4 +1,4 @@
-// Runs the official conformance suite against the bridge: `node run.mjs [PART OF A SCENARIO'S NAME]`.
+// Runs the official conformance suite against the bridge: `node run.mjs [PART OF A RUN'S NAME]`.
 // The suite itself says which scenarios there are; only what is left out is named here.
 
 import { spawn } from 'node:child_process';
@@ -6,17 +6,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { LEGACY, MODERN } from '../node/bridge.mjs';
 import { finish } from '../node/count.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const SUITE = join(here, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
 
-/// The revision whose requirements are met.
-const REVISION = '2025-11-25';
 /// The revision before protected resource metadata.
 const OLD = '2025-03-26';
-/// The revision whose rules for a sign-in are checked as well, with the older messages around them.
-const NEXT = '2026-07-28';
 
 /// What the bridge does not do, and why.
 const LEFT_OUT = {
@@ -54,26 +51,40 @@ async function list(...options) {
   return [...scenarios].map(([, name, tag]) => ({ name, tag }));
 }
 
-// All that is to be run, each with the revision of its messages.
+// What a revision requires of clients, and what is only reported.
+async function required(revision) {
+  const listed = await list('--requirements', revision);
+  return listed.filter(({ tag }) => tag === undefined || tag === 'client').map(({ name }) => name);
+}
+
+// All that is to be run, each with the revision of its server and that of the local client.
 async function scenarios() {
-  const required = (await list('--requirements', REVISION)).filter(({ tag }) => tag === undefined || tag === 'client');
+  const legacy = await required(LEGACY);
   const old = await list('--client', '--spec-version', OLD);
-  const next = (await list('--client')).filter(({ name, tag }) => name.startsWith('auth/') && tag === NEXT);
+  const modern = await required(MODERN);
+  // The newer rules for a sign-in, with the older messages around them.
+  const next = (await list('--client')).filter(({ name, tag }) => name.startsWith('auth/') && tag === MODERN);
   return [
-    ...required.map(({ name }) => ({ name, version: REVISION })),
-    ...old.map(({ name }) => ({ name, version: OLD })),
-    ...next.map(({ name }) => ({ name, version: REVISION, force: true })),
+    ...legacy.map((name) => ({ name, server: LEGACY, client: LEGACY })),
+    ...old.map(({ name }) => ({ name, server: OLD, client: OLD })),
+    ...next.map(({ name }) => ({ name, server: LEGACY, client: LEGACY, force: true })),
+    ...[LEGACY, MODERN].flatMap((client) => modern.map((name) => ({ name, server: MODERN, client }))),
   ];
 }
 
-async function run({ name, version, force = false }) {
-  const client = ['client', '--command', 'node client.mjs', '--timeout', '90000', '--verbose'];
+async function run({ name, server, client, force = false }) {
+  const command = ['client', '--command', `node client.mjs ${client}`, '--timeout', '90000', '--verbose'];
   const { code, text } = await suite([
-    ...client, '--scenario', name, '--spec-version', version, ...(force ? ['--force'] : []),
+    ...command, '--scenario', name, '--spec-version', server, ...(force ? ['--force'] : []),
   ]);
   // A scenario that is skipped succeeds, and so does one that lets the client fail.
   const ran = text.includes('Test Results:') && !text.includes('WRONG:');
   return { passed: code === 0 && ran, text };
+}
+
+// How a run is called: the scenario, and who speaks which revision.
+function title({ name, server, client }) {
+  return `scenario ${name} (client ${client}, server ${server})`;
 }
 
 // Runs the scenarios, a few at a time, and prints each as it ends.
@@ -84,7 +95,7 @@ async function runAll(wanted) {
     for (let scenario = todo.shift(); scenario; scenario = todo.shift()) {
       const { passed, text } = await run(scenario);
       count[passed ? 'passed' : 'failed'] += 1;
-      console.log(`scenario ${scenario.name} (${scenario.version}) ... ${passed ? 'ok' : 'FAILED'}`);
+      console.log(`${title(scenario)} ... ${passed ? 'ok' : 'FAILED'}`);
       if (!passed) console.log(text.replace(/^/gm, '    '));
     }
   };
@@ -93,8 +104,8 @@ async function runAll(wanted) {
 }
 
 const part = process.argv[2] ?? '';
-const all = (await scenarios()).filter(({ name }) => name.includes(part));
+const all = (await scenarios()).filter((scenario) => title(scenario).includes(part));
 const left = all.filter(({ name }) => name in LEFT_OUT);
 const count = await runAll(all.filter(({ name }) => !(name in LEFT_OUT)));
-for (const { name } of left) console.log(`scenario ${name} ... ignored, ${LEFT_OUT[name]}`);
+for (const scenario of left) console.log(`${title(scenario)} ... ignored, ${LEFT_OUT[scenario.name]}`);
 finish({ ...count, ignored: left.length });

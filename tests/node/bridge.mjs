@@ -15,6 +15,19 @@ const BINARY = process.env.MCP_TETHER_BINARY ?? join(here, '../../target/debug/m
 /// Longer than any wait of the bridge itself.
 const LIMIT = 60_000;
 
+/// The revisions that a local client speaks here: with `initialize`, and with `_meta` on every request.
+export const LEGACY = '2025-11-25';
+export const MODERN = '2026-07-28';
+
+/// How often a client answers what a request asks for before it gives up.
+const ROUNDS = 10;
+
+// Errors that a client of 2026-07-28 understands: the revision is not spoken, and the bridge's own "sign in first".
+const UNSUPPORTED_VERSION = -32022;
+const SIGN_IN_NEEDED = -31004;
+
+const CLIENT_INFO = { name: 'mcp-tether-suite', version: '1.0.0' };
+
 /// A user's account on this machine: folders of its own, where sign-ins are stored, and a browser that is watched.
 export class Home {
   constructor(store = 'file') {
@@ -82,6 +95,8 @@ export class Home {
 export class Bridge {
   #child;
   #end;
+  // What every request of 2026-07-28 says of its sender; null in the older dialect.
+  #meta = null;
   #next = 1;
   #waiting = new Map();
   #wrong = null;
@@ -97,13 +112,14 @@ export class Bridge {
     this.#end.then((code) => this.#fail(new Error(`the bridge ended with ${code}`)), (wrong) => this.#fail(wrong));
   }
 
-  /// Sends a request; its result.
-  request(method, params) {
-    if (this.#wrong) return Promise.reject(this.#wrong);
-    const id = this.#next++;
-    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { method, resolve, reject }));
-    this.#send({ jsonrpc: '2.0', id, method, params });
-    return limited(answer, method, this.#child);
+  /// Sends a request; its result. What a server of 2026-07-28 asks for first is answered, and the request sent again.
+  async request(method, params) {
+    let result = await this.#exchange(method, params);
+    for (let round = 0; this.#meta && result.resultType === 'input_required'; round += 1) {
+      assert.ok(round < ROUNDS, `${method} asks for ever more`);
+      result = await this.#exchange(method, await this.#nextRound(params, result));
+    }
+    return result;
   }
 
   notify(method, params) {
@@ -117,13 +133,14 @@ export class Bridge {
     return result;
   }
 
-  /// The handshake and the list of tools, as every client begins.
+  /// The handshake and the list of tools, as every client begins. The revision decides how it speaks from here on.
   async begin(protocolVersion, capabilities = {}) {
-    const clientInfo = { name: 'mcp-tether-suite', version: '1.0.0' };
-    const answer = await this.request('initialize', { protocolVersion, capabilities, clientInfo });
-    this.notify('notifications/initialized');
+    const modern = protocolVersion === MODERN;
+    const begun = await (modern ? this.#discover(capabilities) : this.#initialize(protocolVersion, capabilities));
+    /// What the server can do, as it says.
+    this.capabilities = begun.capabilities;
     const { tools } = await this.request('tools/list', {});
-    assert.ok(!tools.some((tool) => tool.name === 'sign_in'), `the sign-in is not done: ${answer.instructions}`);
+    assert.ok(!tools.some((tool) => tool.name === 'sign_in'), `the sign-in is not done: ${begun.instructions}`);
     return tools;
   }
 
@@ -140,6 +157,54 @@ export class Bridge {
     await this.#end.catch(() => {});
   }
 
+  async #initialize(protocolVersion, capabilities) {
+    const result = await this.request('initialize', { protocolVersion, capabilities, clientInfo: CLIENT_INFO });
+    assert.ok(result.protocolVersion < MODERN, `initialize is answered with ${result.protocolVersion}`);
+    this.notify('notifications/initialized');
+    return result;
+  }
+
+  async #discover(capabilities) {
+    this.#meta = {
+      'io.modelcontextprotocol/protocolVersion': MODERN,
+      'io.modelcontextprotocol/clientInfo': CLIENT_INFO,
+      'io.modelcontextprotocol/clientCapabilities': capabilities,
+    };
+    try {
+      return await this.request('server/discover', {});
+    } catch (wrong) {
+      // It waits for no sign-in, and nobody has to ask: the next request begins one.
+      if (wrong.error?.code === SIGN_IN_NEEDED) return { capabilities: {} };
+      // A server may refuse the version that it offers: then it is asked once more.
+      const offered = wrong.error?.code === UNSUPPORTED_VERSION && wrong.error.data?.supported?.includes(MODERN);
+      if (!offered) throw wrong;
+      return this.request('server/discover', {});
+    }
+  }
+
+  // One request under an id of its own, and its answer.
+  #exchange(method, params) {
+    if (this.#wrong) return Promise.reject(this.#wrong);
+    const id = this.#next++;
+    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { method, resolve, reject }));
+    this.#send({ jsonrpc: '2.0', id, method, params: this.#meta ? { ...params, _meta: this.#meta } : params });
+    return limited(answer, method, this.#child);
+  }
+
+  // The first round's parameters, with the answers to what was asked for and the state as it came.
+  async #nextRound(params, { inputRequests, requestState }) {
+    const next = { ...params };
+    if (requestState !== undefined) next.requestState = requestState;
+    if (inputRequests) {
+      next.inputResponses = {};
+      for (const [key, { method, params: asked }] of Object.entries(inputRequests)) {
+        assert.ok(this.answers[method], `${method} is asked for, which the client did not offer`);
+        next.inputResponses[key] = await this.answers[method](asked);
+      }
+    }
+    return next;
+  }
+
   #send(message) {
     this.#child.stdin.write(`${JSON.stringify(message)}\n`);
   }
@@ -148,22 +213,25 @@ export class Bridge {
     const message = parsed(line);
     if (!isMessage(message)) this.home.wrongs.push(`no JSON-RPC on stdout: ${line}`);
     if (message?.method === undefined) this.#answer(message ?? {});
-    else if (message.id !== undefined) this.#serve(message);
+    else if (message.id !== undefined) this.#serve(message).catch((wrong) => this.#fail(wrong));
   }
 
   #answer({ id, result, error }) {
     const { method, resolve, reject } = this.#waiting.get(id) ?? {};
     this.#waiting.delete(id);
-    if (!resolve) this.home.wrongs.push(`an answer that nothing waits for: ${id}`);
-    else if (result) resolve(result);
-    else reject(new Error(`${method}: ${JSON.stringify(error)}`));
+    if (!resolve) return this.home.wrongs.push(`an answer that nothing waits for: ${id}`);
+    // No client of an older revision can go on with that.
+    if (!this.#meta && result?.resultType === 'input_required') this.home.wrongs.push(`input_required to ${method}`);
+    if (result) resolve(result);
+    else reject(Object.assign(new Error(`${method}: ${JSON.stringify(error)}`), { error }));
   }
 
   // What the server asks of the client.
-  #serve({ id, method, params }) {
+  async #serve({ id, method, params }) {
+    if (this.#meta) return this.home.wrongs.push(`a request to a client of 2026-07-28: ${method}`);
     const answer = method === 'ping' ? () => ({}) : this.answers[method];
     const error = { code: -32601, message: 'Method not found' };
-    this.#send({ jsonrpc: '2.0', id, ...(answer ? { result: answer(params) } : { error }) });
+    this.#send({ jsonrpc: '2.0', id, ...(answer ? { result: await answer(params) } : { error }) });
   }
 
   #fail(wrong) {
