@@ -25,6 +25,14 @@ export async function limited(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+function parsed(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
 /// What both eras have in common.
 class Client {
   #child;
@@ -132,9 +140,10 @@ class Client {
   }
 
   #take(line) {
-    const message = JSON.parse(line);
     this.lines.push(line);
-    if (message.method === undefined) this.#answer(message);
+    const message = parsed(line);
+    if (message?.jsonrpc !== '2.0') this.wrongs.push(`no message: ${line}`);
+    else if (message.method === undefined) this.#answer(message);
     else if (message.id === undefined) this.told.push(message);
     else this.serve(message);
     for (const look of this.#listeners) look();
@@ -164,18 +173,17 @@ export class LegacyClient extends Client {
     assert.ok(result, 'it cannot be initialized');
     this.send({ method: 'notifications/initialized' });
     await this.ask('ping');
-    // Over HTTP nobody hears what a server says before its listening stream is there, and the bridge itself answers what
-    // comes during the handshake.
+    // Over HTTP nobody hears what a server says before its listening stream is there, and the bridge itself answers
+    // what comes during the handshake.
     this.told.length = 0;
     this.lines.length = 1;
   }
 
-  /// Sends a request, answers what the server asks meanwhile, and notes all that.
+  /// Sends a request, and notes its answer with what the server asked up to then.
   async request(method, params = {}, { token } = {}) {
-    const from = this.#asked.length;
     const meta = token === undefined ? {} : { _meta: { progressToken: token } };
     const answer = await this.ask(method, { ...params, ...meta });
-    return this.note(method, this.#asked.slice(from), answer);
+    return this.note(method, this.#asked.splice(0), answer);
   }
 
   serve({ id, method, params }) {

@@ -142,7 +142,7 @@ export const EVERYTHING = {
 
   async 'cancellation'(client) {
     await client.begin(CAPABILITIES);
-    const id = client.start('trigger-long-running-operation', { duration: 60, steps: 120 }, 'long');
+    const id = client.start('trigger-long-running-operation', { duration: 60, steps: 30 }, 'long');
     await client.heard('notifications/progress');
     client.cancel(id);
     await client.call('echo', { message: 'still there' });
@@ -160,6 +160,7 @@ export const EVERYTHING = {
     await client.request('resources/read', { uri: 'demo://resource/session/a.gz' });
     await client.unwatch();
     await client.request('resources/list');
+    if (client.legacy) await client.heard('notifications/message', 2);
   },
 };
 

@@ -37,7 +37,8 @@ const legacy = {
     await refused(client.ask('tasks/list', {}), -32601);
     await refused(client.ask('no/such/method', {}), -32601);
     client.send({ method: 'notifications/roots/list_changed' });
-    assert.equal(text(await client.ask('tools/call', { name: 'echo', arguments: { text: 'a' }, task: { ttl: 1 } })), 'a');
+    const call = { name: 'echo', arguments: { text: 'a' }, task: { ttl: 1 } };
+    assert.equal(text(await client.ask('tools/call', call)), 'a');
   },
 
   async 'a client that cannot be asked'(client) {
@@ -60,7 +61,8 @@ const legacy = {
     await client.begin({ ...CAPABILITIES, roots: {} });
     assert.equal(text(await client.call('ask-form')), '{"form":{"action":"cancel"}}');
     for (const name of ['ask-sample', 'ask-roots']) assert.equal((await client.call(name)).result.isError, true);
-    await client.request('prompts/get', { name: 'ask' });
+    const { result } = await client.request('prompts/get', { name: 'ask' });
+    assert.equal(result.messages[0].content.text, '{"form":{"action":"cancel"}}');
   },
 
   async 'many questions at a time'(client) {
@@ -71,8 +73,10 @@ const legacy = {
   },
 
   async 'a subscription that grows and shrinks'(client) {
-    const uris = () => client.told.filter(({ method }) => method.endsWith('updated')).map(({ params }) => params.uri);
-    const subscribe = async (what, uri) => assert.deepEqual((await client.ask(`resources/${what}`, { uri })).result, {});
+    const subscribe = async (what, uri) => {
+      const { result } = await client.ask(`resources/${what}`, { uri });
+      assert.deepEqual(result, {});
+    };
     await client.begin(CAPABILITIES);
     await subscribe('subscribe', 'note://one');
     await subscribe('subscribe', 'note://bytes');
@@ -80,11 +84,11 @@ const legacy = {
     await client.heard('notifications/resources/updated', 2);
     await subscribe('unsubscribe', 'note://one');
     for (const uri of ['note://one', 'note://bytes']) await client.call('announce', { uri });
-    await client.heard('notifications/resources/updated', 3);
-    assert.deepEqual(uris(), ['note://one', 'note://bytes', 'note://bytes']);
+    const updates = await client.heard('notifications/resources/updated', 3);
+    assert.deepEqual(updates.map(({ params }) => params.uri), ['note://one', 'note://bytes', 'note://bytes']);
     // One of each list for each announcement, however many streams there were.
-    await client.heard('notifications/tools/list_changed', 4);
-    assert.equal(client.told.filter(({ method }) => method === 'notifications/tools/list_changed').length, 4);
+    const changes = await client.heard('notifications/tools/list_changed', 4);
+    assert.equal(changes.length, 4);
   },
 };
 
@@ -158,7 +162,8 @@ const modern = {
   async 'a later request whose client cannot be asked'(client) {
     await client.begin(CAPABILITIES);
     const _meta = { ...client.meta, [`${KEY}clientCapabilities`]: {} };
-    const { result, error } = await client.ask('tools/call', { name: 'trigger-elicitation-request', arguments: {}, _meta });
+    const call = { name: 'trigger-elicitation-request', arguments: {}, _meta };
+    const { result, error } = await client.ask('tools/call', call);
     assert.ok(error || result.resultType === 'complete', JSON.stringify(result));
     assert.ok(!JSON.stringify(result ?? error).includes('User provided'));
   },
