@@ -6,7 +6,7 @@ mod words;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use self::words::{SIGN_IN, failed, instructions, names_sign_in, provisional, sign_in_tool, told};
 use super::core::Core;
@@ -55,11 +55,23 @@ enum State {
 }
 
 /// How the client's handshake was answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Deferred {
     state: Mutex<State>,
+    /// The server is asked by one request at a time.
+    turn: Semaphore,
     /// Told when the server has been asked at last.
     switched: watch::Sender<()>,
+}
+
+impl Default for Deferred {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            turn: Semaphore::new(1),
+            switched: watch::Sender::default(),
+        }
+    }
 }
 
 impl Deferred {
@@ -78,6 +90,34 @@ impl Deferred {
             State::Provisional { opening, announced } => Some((opening.clone(), announced.clone())),
             _ => None,
         }
+    }
+
+    /// The server has these capabilities: whether the client is one of 2026-07-28, and which lists have changed for it.
+    fn switch(&self, had: &Value) -> (bool, Vec<&'static str>) {
+        let mut state = self.lock();
+        let State::Provisional { announced, opening } = &*state else {
+            return (false, Vec::new());
+        };
+        let modern = opening.method() == "server/discover";
+        let of = |capabilities: &Value, name: &str| capabilities.get(name).is_some();
+        let mut lists: Vec<&'static str> = LISTS.iter().map(|(_, name, _)| *name).collect();
+        lists.dedup();
+        lists.retain(|name| of(announced, name));
+        let lacks = lists.iter().copied().filter(|name| !of(had, name));
+        *state = State::Switched {
+            lacks: lacks.collect(),
+            own_sign_in: false,
+        };
+        (modern, lists)
+    }
+
+    /// The empty list for a request of one that was announced and the server does not have.
+    fn lacking(&self, request: &Request) -> Option<Message> {
+        let State::Switched { lacks, .. } = &*self.lock() else {
+            return None;
+        };
+        let (.., empty) = list(&request.message).filter(|(_, name, _)| lacks.contains(name))?;
+        Some(reply::result(&request.id, empty))
     }
 
     /// Waits until the server has been asked at last.
@@ -139,11 +179,15 @@ impl Core {
 
     /// Asks the server for what the client was told without it.
     async fn open(self: &Arc<Self>) -> Result<(), Failure> {
+        let _turn = self.deferred.turn.acquire().await;
         match self.deferred.provisional() {
             Some((opening, _)) if opening.method() == "server/discover" => {
-                self.link.find_out(&opening).await
+                let had = self.link.find_out(&opening).await?;
+                self.switch(&had).await;
+                Ok(())
             }
-            _ => self.link.ready().await,
+            Some(_) => self.link.ready().await,
+            None => Ok(()),
         }
     }
 
@@ -180,43 +224,24 @@ impl Core {
         if let Some(result) = self.link.replay.result() {
             self.remember(&result);
         }
-        for list in self.switched() {
+        self.switch(&self.link.replay.capabilities()).await;
+    }
+
+    /// The server, which has these capabilities, knows of the client now: it is told which lists have changed.
+    async fn switch(self: &Arc<Self>, had: &Value) {
+        let (modern, lists) = self.deferred.switch(had);
+        for list in lists {
             let method = format!("notifications/{list}/list_changed");
             let notification = reply::notification(&method, "{}");
-            let copies = self.down.copies(&notification);
-            if copies.is_empty() {
+            if !modern {
                 self.from_server(notification).await;
+                continue;
             }
-            for copy in copies {
+            for copy in self.down.copies(&notification) {
                 self.to_client(copy).await;
             }
         }
         self.deferred.switched.send_replace(());
-    }
-
-    /// The real handshake is through: which lists have changed for the client.
-    fn switched(self: &Arc<Self>) -> Vec<&'static str> {
-        let had = self.link.replay.capabilities();
-        let mut state = self.deferred.lock();
-        let State::Provisional { announced, opening } = &*state else {
-            return Vec::new();
-        };
-        let of = |capabilities: &Value, name: &str| capabilities.get(name).is_some();
-        let mut lists: Vec<&'static str> = LISTS.iter().map(|(_, name, _)| *name).collect();
-        lists.dedup();
-        lists.retain(|name| of(announced, name));
-        // A client without a handshake can be told by the server itself what it lacks.
-        let asks = opening.method() == "initialize";
-        let lacks = lists
-            .iter()
-            .copied()
-            .filter(|name| asks && !of(&had, name))
-            .collect();
-        *state = State::Switched {
-            lacks,
-            own_sign_in: false,
-        };
-        lists
     }
 
     /// The answer to a request that the server is not, or must not be, asked for.
@@ -235,17 +260,14 @@ impl Core {
 
     async fn deferred_answer(self: &Arc<Self>, request: &Request) -> Option<Message> {
         let message = &request.message;
-        let list = LISTS
-            .iter()
-            .find(|(method, ..)| *method == message.method());
+        let list = list(message);
         let signs_in = message.method() == "tools/call" && names_sign_in(message);
+        if let Some(empty) = self.deferred.lacking(request) {
+            return Some(empty);
+        }
         let provisional = match &*self.deferred.lock() {
             State::Direct | State::Provisional { .. } => true,
-            State::Switched { lacks, own_sign_in } => {
-                let lacking = list.filter(|(_, name, _)| lacks.contains(name));
-                if let Some((.., empty)) = lacking {
-                    return Some(reply::result(&request.id, empty));
-                }
+            State::Switched { own_sign_in, .. } => {
                 if !signs_in || *own_sign_in {
                     return None;
                 }
@@ -278,7 +300,7 @@ impl Core {
                     "You are signed in. List the tools of this server again: they are available now.",
                 ))
             } else {
-                None
+                self.deferred.lacking(request)
             };
         }
         if signs_in {
@@ -348,4 +370,11 @@ impl Core {
             oauth.settle().await;
         }
     }
+}
+
+/// The list that a request asks for.
+fn list(request: &Message) -> Option<&'static (&'static str, &'static str, &'static str)> {
+    LISTS
+        .iter()
+        .find(|(method, ..)| *method == request.method())
 }

@@ -4,6 +4,9 @@
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::choose::Order;
 use super::{Link, Remote, renew};
 use crate::era::detect::{self, Asked, Era};
@@ -121,8 +124,8 @@ impl Link {
     }
 
     /// Finds out what the server speaks, for a client of 2026-07-28 whose `discover` was answered without it, and opens a session
-    /// where it wants one.
-    pub async fn find_out(self: &Arc<Self>, discover: &Message) -> Result<(), Failure> {
+    /// where it wants one. It gives the server's capabilities.
+    pub async fn find_out(self: &Arc<Self>, discover: &Message) -> Result<Value, Failure> {
         let Ok(envelope) = Envelope::of(discover) else {
             return Err(Failure::Closed);
         };
@@ -131,7 +134,7 @@ impl Link {
             match verdict(Asked::Discover, discovered.as_ref()) {
                 detect::Verdict::Is(era) => {
                     self.settle(era, false);
-                    return Ok(());
+                    return Ok(capabilities(discovered.as_ref().ok()));
                 }
                 detect::Verdict::Try(era) => self.suppose(Some(era)),
                 _ => {}
@@ -142,12 +145,23 @@ impl Link {
             }
         }
         self.open_our_own(&down::initialize(&self.own_id(), &envelope));
-        self.ready().await
+        self.ready().await?;
+        Ok(self.replay.capabilities())
     }
 
     fn is_legacy(&self) -> bool {
         self.era() == Some(Era::Legacy)
     }
+}
+
+/// The capabilities in a `DiscoverResult`.
+fn capabilities(discovered: Option<&Message>) -> Value {
+    #[derive(Deserialize)]
+    struct Discovered {
+        capabilities: Value,
+    }
+    let discovered = discovered.and_then(Message::read);
+    discovered.map_or(Value::Null, |found: Discovered| found.capabilities)
 }
 
 /// What an outcome says of the server's dialect.
