@@ -89,8 +89,13 @@ impl Core {
 
     /// A message from the server that is no answer to the request whose reply it came in.
     pub async fn from_server(self: &Arc<Self>, message: Message) {
-        let Some(message) = self.from_session(message).await else {
-            return;
+        let message = if self.down.is_used() {
+            match self.from_session(message).await {
+                Some(message) => message,
+                None => return,
+            }
+        } else {
+            message
         };
         match message.kind() {
             Kind::Result | Kind::Error => {

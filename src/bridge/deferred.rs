@@ -14,7 +14,6 @@ use super::link::Phase;
 use super::request::Request;
 use super::sign_in::{AtEnd, Waited, address};
 use crate::auth::SignIn;
-use crate::era::headers::is_modern;
 use crate::era::{down, up};
 use crate::error::Failure;
 use crate::jsonrpc::{Message, reply};
@@ -182,6 +181,8 @@ impl Core {
         let _turn = self.deferred.turn.acquire().await;
         match self.deferred.provisional() {
             Some((opening, _)) if opening.method() == "server/discover" => {
+                // A session that this opens may tell something at once.
+                self.down.is_needed();
                 let had = self.link.find_out(&opening).await?;
                 self.switch(&had).await;
                 Ok(())
@@ -250,7 +251,7 @@ impl Core {
             return None;
         }
         let answer = self.deferred_answer(request).await?;
-        if !is_modern(&request.message) {
+        if !request.modern {
             return Some(answer);
         }
         let result = answer.payload().unwrap_or_default();
@@ -287,7 +288,7 @@ impl Core {
         let running = || oauth.status().borrow().is_running();
         // Somebody may have signed in elsewhere.
         let mut open = !running() && self.open().await.is_ok();
-        if !open && !running() && list.is_some() && is_modern(message) {
+        if !open && !running() && list.is_some() && request.modern {
             // What it began with must not begin a sign-in, so this does, as `initialize` would.
             let until = request.arrived + self.options.initialize_wait;
             let waited = self.wait_for_sign_in(message, Some(until)).await;

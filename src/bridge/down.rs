@@ -8,6 +8,7 @@ mod session;
 mod settings;
 mod subscriptions;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::request::{Course, LISTEN, Request, Step};
@@ -30,6 +31,8 @@ const AGAIN: &str = "mcp-tether:again";
 /// What is kept for such a client.
 #[derive(Debug, Default)]
 pub(super) struct Down {
+    /// There is such a client: nothing is looked at before.
+    used: AtomicBool,
     calls: call::Calls,
     parked: parked::Table,
     settings: settings::Settings,
@@ -37,6 +40,16 @@ pub(super) struct Down {
 }
 
 impl Down {
+    /// There is such a client.
+    pub fn is_needed(&self) {
+        self.used.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is such a client.
+    pub fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// The copies of a notification, one for each subscription that wants it.
     pub fn copies(&self, notification: &Message) -> Vec<Message> {
         self.subscriptions.copies(notification)
@@ -46,6 +59,7 @@ impl Down {
 impl Request {
     /// Sends it to a server of an earlier revision, for a client of 2026-07-28.
     pub(super) async fn down(&self, course: &Course) -> Result<Step, Failure> {
+        self.core.down.is_needed();
         let envelope = match Envelope::of(&self.message) {
             Ok(envelope) => envelope,
             Err(invalid) => return Ok(Step::here(invalid.answer(&self.id))),

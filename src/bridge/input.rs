@@ -9,6 +9,7 @@ use super::core::cancelled_id;
 use super::inflight::{self, Refused, Sent};
 use super::request::Request;
 use super::{Bridge, without_id};
+use crate::era::headers::is_modern;
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
 use crate::jsonrpc::{Found, Id, Kind, Malformed, Members, Message};
@@ -234,6 +235,7 @@ impl Bridge {
         let ready = !opens && self.core.is_holding();
         let request = Request {
             core: Arc::clone(&self.core),
+            modern: is_modern(&message),
             message,
             id: id.clone(),
             serial,

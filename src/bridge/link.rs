@@ -174,7 +174,7 @@ impl Link {
                 }
                 Err(failure) => failure,
             };
-            if self.falls_back(&failure, &outgoing.message).await {
+            if self.falls_back(&failure, outgoing).await {
                 continue;
             }
             match self.believed(failure) {

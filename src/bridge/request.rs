@@ -16,7 +16,7 @@ use super::inflight::Sent;
 use super::sign_in::{AtEnd, Waited};
 use super::tries::Tries;
 use crate::era::detect::Era;
-use crate::era::headers::{is_modern, mismatch};
+use crate::era::headers::mismatch;
 use crate::era::{down, up};
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
@@ -52,6 +52,8 @@ pub(super) struct Request {
     pub core: Arc<Core>,
     pub message: Message,
     pub id: Id,
+    /// Whether it has the form of 2026-07-28.
+    pub modern: bool,
     /// Its place in the table of requests.
     pub serial: u64,
     /// When its line was read.
@@ -141,7 +143,7 @@ impl Request {
     fn opens(&self) -> bool {
         match self.message.method() {
             "initialize" => true,
-            "server/discover" => is_modern(&self.message),
+            "server/discover" => self.modern,
             _ => false,
         }
     }
@@ -149,8 +151,8 @@ impl Request {
     /// How its words become those of the server, as far as is known.
     pub fn pairing(&self) -> Pairing {
         match self.core.link.era() {
-            Some(Era::Legacy) if is_modern(&self.message) => Pairing::Down,
-            Some(Era::Modern) if !is_modern(&self.message) => Pairing::Up,
+            Some(Era::Legacy) if self.modern => Pairing::Down,
+            Some(Era::Modern) if !self.modern => Pairing::Up,
             _ => Pairing::Direct,
         }
     }
@@ -233,7 +235,7 @@ impl Request {
             return Ok(true);
         }
         let modern = match pairing {
-            Pairing::Direct => is_modern(&self.message),
+            Pairing::Direct => self.modern,
             Pairing::Up => true,
             Pairing::Down => false,
         };

@@ -5,13 +5,14 @@ mod rounds;
 mod subscriptions;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::request::{Course, Request, Step};
-use crate::era::envelope::{self, Invalid};
+use crate::era::envelope;
 use crate::era::up::{self, Here, Outcome};
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
@@ -22,6 +23,8 @@ pub(super) use subscriptions::keep as keep_subscriptions;
 /// What is kept for such a client.
 #[derive(Debug, Default)]
 pub(super) struct Up {
+    /// There is such a client: nothing is looked at before.
+    used: AtomicBool,
     /// How far each request is of which the client wants to know, by its raw token.
     progress: Mutex<HashMap<String, f64>>,
     subscriptions: subscriptions::Subscriptions,
@@ -43,6 +46,11 @@ impl Up {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// There is such a client.
+    fn is_needed(&self) {
+        self.used.store(true, Ordering::Relaxed);
+    }
+
     fn watch(&self, request: &Message) -> Watched<'_> {
         let token = envelope::progress_token(request);
         if let Some(token) = &token {
@@ -54,6 +62,9 @@ impl Up {
     /// A notification of the server's on its way to the client; `None` when it is not for the client. What belongs to no request
     /// of such a client is passed on as it is.
     pub fn incoming(&self, notification: Message) -> Option<Message> {
+        if !self.used.load(Ordering::Relaxed) {
+            return Some(notification);
+        }
         match notification.method() {
             "notifications/progress" => self.rises(&notification).then_some(notification),
             _ => self.subscriptions.incoming(notification),
@@ -85,14 +96,16 @@ impl Up {
 impl Request {
     /// Sends it to a server of 2026-07-28, for a client of an earlier revision.
     pub(super) async fn up(&self, course: &mut Course) -> Result<Step, Failure> {
+        self.core.up.is_needed();
         if self.message.method() == "initialize" {
             let answer = self.core.link.discovered(&self.message).await?;
             return Ok(Step::here(answer));
         }
         let Some(envelope) = self.core.link.replay.envelope() else {
             // Nobody has said who it is and what it can do (2026-07-28 basic §_meta).
-            let invalid = Invalid::Meta("initialize first: it is");
-            return Ok(Step::here(invalid.answer(&self.id)));
+            let told = "initialize first: the server's revision wants to know the client with each request";
+            let error = reply::error(Some(&self.id), code::INVALID_PARAMS, told, None);
+            return Ok(Step::here(error));
         };
         if let Some(here) = up::here(&self.message) {
             return self.here(here).await;

@@ -40,7 +40,7 @@ pub fn initialize(id: &Id, envelope: &Envelope) -> Message {
     let info = envelope.client_info.clone().unwrap_or_else(own);
     let mut params = Members::default();
     params.set("protocolVersion", quoted(LATEST_LEGACY));
-    params.set(CAPABILITIES, envelope.capabilities.as_str());
+    params.set(CAPABILITIES, without_tasks(Some(&envelope.capabilities)));
     params.set("clientInfo", info);
     reply::request(id, "initialize", Some(&params.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use super::parts::{
     CAPABILITIES, META, PROGRESS_TOKEN, UNKNOWN, edit_meta, edit_params, is_object, meta_of, param,
-    params, quoted, text,
+    params, quoted, text, without_tasks,
 };
 use super::{LEVELS, MODERN};
 use crate::jsonrpc::reply::{self, code};
@@ -89,9 +89,8 @@ impl Envelope {
     /// lifecycle §Initialization).
     pub fn of_initialize(initialize: &Message) -> Self {
         let params = params(initialize).unwrap_or_default();
-        let capabilities = params.get(CAPABILITIES).and_then(Members::read);
-        let mut capabilities = capabilities.unwrap_or_default();
-        capabilities.remove("tasks");
+        let known = without_tasks(params.get(CAPABILITIES));
+        let mut capabilities = Members::read(&known).unwrap_or_default();
         let roots = capabilities.get("roots").and_then(|raw| {
             let mut roots = Members::read(raw)?;
             roots.remove("listChanged")?;

@@ -98,11 +98,29 @@ pub(super) fn declares(object: &str, name: &str) -> bool {
     Members::read(object).is_some_and(|members| members.get(name).is_some_and(is_object))
 }
 
-/// Capabilities without the tasks of 2025-11-25, which no other revision understands; `{}` where there are none.
+/// The tasks of 2026-07-28 (SEP-2663).
+const TASKS: &str = "io.modelcontextprotocol/tasks";
+
+/// Capabilities without tasks: those of 2025-11-25 and the extension of 2026-07-28 are different things, and neither is known to the
+/// other; `{}` where there are none.
 pub(super) fn without_tasks(capabilities: Option<&str>) -> String {
-    let mut capabilities = capabilities.and_then(Members::read).unwrap_or_default();
-    capabilities.remove("tasks");
-    capabilities.to_string()
+    let known = capabilities.and_then(|raw| Some((raw, Members::read(raw)?)));
+    let Some((raw, mut members)) = known else {
+        return "{}".to_owned();
+    };
+    let extensions = members.get("extensions").and_then(|raw| {
+        let mut extensions = Members::read(raw)?;
+        extensions.remove(TASKS)?;
+        Some(extensions.to_string())
+    });
+    let core = members.remove("tasks").is_some();
+    if core || extensions.is_some() {
+        if let Some(extensions) = extensions {
+            members.set("extensions", extensions);
+        }
+        return members.to_string();
+    }
+    raw.to_owned()
 }
 
 /// The code of an error.

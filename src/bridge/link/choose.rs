@@ -8,12 +8,10 @@ use futures_util::future::{BoxFuture, Shared};
 
 use super::{Link, Phase, Protocol};
 use crate::era::detect;
-use crate::era::headers::is_modern;
 use crate::error::Failure;
-use crate::jsonrpc::Message;
 use crate::net::guard;
 use crate::store::verdicts::{Verdict, Verdicts};
-use crate::transport::{Exchange, Http, Scope, Sse, Transport, WebSocket};
+use crate::transport::{Exchange, Http, Outgoing, Scope, Sse, Transport, WebSocket};
 
 /// Which transports to try (`--transport`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -214,11 +212,17 @@ impl Link {
     }
 
     /// Whether a refusal led to another transport, so that the message should be sent once more.
-    pub(super) async fn falls_back(self: &Arc<Self>, failure: &Failure, message: &Message) -> bool {
+    pub(super) async fn falls_back(
+        self: &Arc<Self>,
+        failure: &Failure,
+        outgoing: &Outgoing,
+    ) -> bool {
         let evidence = match failure {
-            Failure::Status(refusal) => {
-                detect::speaks_for_sse(refusal.status, refusal.message.as_ref(), message.id())
-            }
+            Failure::Status(refusal) => detect::speaks_for_sse(
+                refusal.status,
+                refusal.message.as_ref(),
+                outgoing.message.id(),
+            ),
             _ => return false,
         };
         let search = {
@@ -238,7 +242,7 @@ impl Link {
             }
         };
         // A message of 2026-07-28 is nothing for HTTP+SSE: its sender has to say it in other words.
-        search.await.is_ok() && !is_modern(message)
+        search.await.is_ok() && outgoing.headers.is_empty()
     }
 
     fn search(self: &Arc<Self>) -> Search {

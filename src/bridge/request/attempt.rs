@@ -3,7 +3,6 @@
 use super::{Course, Request, Step};
 use crate::bridge::inflight::Sent;
 use crate::bridge::link::{answers, other_id};
-use crate::era::headers::is_modern;
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Message};
 use crate::transport::Outgoing;
@@ -22,8 +21,10 @@ impl Request {
         };
         let outgoing = if opens {
             Outgoing::opening(message)
-        } else {
+        } else if self.modern {
             self.core.learned.outgoing(message)
+        } else {
+            Outgoing::new(message)
         };
         self.send(&outgoing, &course.id).await
     }
@@ -40,7 +41,7 @@ impl Request {
 
     /// Sends `outgoing`, whose id is `id`, and reads the reply until the answer is there.
     pub async fn send(&self, outgoing: &Outgoing, id: &Id) -> Result<Step, Failure> {
-        let sent = self.core.ends(&outgoing.message, id);
+        let sent = self.ends(outgoing, id);
         self.core.inflight.set_sent(&self.id, self.serial, sent);
         let mut events = self.core.link.exchange(outgoing).await?.into_events()?;
         while let Some(message) = events.next().await? {
@@ -64,13 +65,11 @@ impl Request {
             self.core.from_server(message).await;
         }
     }
-}
 
-impl crate::bridge::core::Core {
-    /// How a request that is on its way under `id` is cancelled: one of 2026-07-28 by closing its stream, where it has one of its
-    /// own (streamable-http §Cancellation), any other by telling the server.
-    fn ends(&self, request: &Message, id: &Id) -> Sent {
-        if is_modern(request) && !self.link.shares_one_stream() {
+    /// How it is cancelled once it is on its way under `id`: one of 2026-07-28, which alone has headers, by closing its stream, where
+    /// it has one of its own (streamable-http §Cancellation), any other by telling the server.
+    fn ends(&self, outgoing: &Outgoing, id: &Id) -> Sent {
+        if !outgoing.headers.is_empty() && !self.core.link.shares_one_stream() {
             Sent::Stream
         } else {
             Sent::Told(id.clone())

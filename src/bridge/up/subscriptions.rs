@@ -129,6 +129,7 @@ impl Drop for Stream {
 
 /// Keeps the subscriptions for as long as it is polled.
 pub(in crate::bridge) async fn keep(core: &Arc<Core>) {
+    core.up.is_needed();
     let ours = &core.up.subscriptions;
     let mut wanted = ours.wanted.subscribe();
     let mut backoff = Backoff::new(FIRST, CAP);

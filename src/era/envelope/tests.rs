@@ -235,3 +235,12 @@ proptest! {
         prop_assert_eq!(serde_json::from_slice::<Value>(back.line()).unwrap(), line);
     }
 }
+
+#[test]
+fn tasks_of_either_kind_are_not_offered_to_the_other_era() {
+    let initialize = parse(
+        r#"{"id":1,"method":"initialize","params":{"capabilities":{"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{},"other":{}}}}}"#,
+    );
+    let envelope = Envelope::of_initialize(&initialize);
+    assert_eq!(envelope.capabilities, r#"{"extensions":{"other":{}}}"#);
+}
