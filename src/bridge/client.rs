@@ -112,7 +112,13 @@ impl Core {
     /// Asks the client in the bridge's own name; `None` when it leaves without an answer.
     pub async fn ask_client_ourselves(&self, request: Message) -> Option<Message> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.client().own_asks.insert(request.id()?.clone(), sender);
+        {
+            let mut client = self.client();
+            if client.gone {
+                return None;
+            }
+            client.own_asks.insert(request.id()?.clone(), sender);
+        }
         self.to_client(request).await;
         receiver.await.ok()
     }

@@ -124,7 +124,15 @@ impl Request {
                 Turn::Answer(answer, rest) => {
                     return Ok(Step::Answered(self.translated(answer), rest));
                 }
-                Turn::Failed(failure) => return Err(failure),
+                Turn::Failed(failure) => {
+                    let said = failure.said().cloned().map(down::error);
+                    return match said {
+                        Some(Refusal::UrlElicitations(inputs)) => {
+                            Ok(Step::here(self.url_elicitations(&inputs)))
+                        }
+                        _ => Err(failure),
+                    };
+                }
                 Turn::Notification(notification) => self.tell(notification, envelope).await,
                 Turn::Question(question) => {
                     let asked = self.gather(&mut call, question, envelope).await;

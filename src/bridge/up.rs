@@ -6,11 +6,12 @@ mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::core::Core;
 use super::request::{Course, Request, Step};
 use crate::era::envelope;
 use crate::era::up::{self, Here, Outcome};
@@ -30,14 +31,16 @@ pub(super) struct Up {
     subscriptions: subscriptions::Subscriptions,
 }
 
-/// A token counts until this is dropped.
-struct Watched<'a>(&'a Up, Option<String>);
+/// A request whose progress is followed, through all of its rounds, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Watched {
+    core: Arc<Core>,
+    token: String,
+}
 
-impl Drop for Watched<'_> {
+impl Drop for Watched {
     fn drop(&mut self) {
-        if let Some(token) = &self.1 {
-            self.0.progress().remove(token);
-        }
+        self.core.up.progress().remove(&self.token);
     }
 }
 
@@ -49,14 +52,6 @@ impl Up {
     /// There is such a client.
     fn is_needed(&self) {
         self.used.store(true, Ordering::Relaxed);
-    }
-
-    fn watch(&self, request: &Message) -> Watched<'_> {
-        let token = envelope::progress_token(request);
-        if let Some(token) = &token {
-            self.progress().entry(token.clone()).or_insert(f64::MIN);
-        }
-        Watched(self, token)
     }
 
     /// A notification of the server's on its way to the client; `None` when it is not for the client. What belongs to no request
@@ -113,7 +108,9 @@ impl Request {
         if !self.ready().await? {
             return Ok(Step::Gone);
         }
-        let _watched = self.core.up.watch(&self.message);
+        if course.watched.is_none() {
+            course.watched = self.watched();
+        }
         let message = envelope.put_in(&course.message).with_id(&course.id);
         let outgoing = self.core.learned.outgoing(message);
         let Step::Answered(answer, rest) = self.send(&outgoing, &course.id).await? else {
@@ -141,6 +138,14 @@ impl Request {
                 Ok(Step::Answered(error, rest))
             }
         }
+    }
+
+    /// Follows the progress of the request if the client wants to hear of it.
+    fn watched(&self) -> Option<Watched> {
+        let token = envelope::progress_token(&self.message)?;
+        let core = Arc::clone(&self.core);
+        core.up.progress().insert(token.clone(), f64::MIN);
+        Some(Watched { core, token })
     }
 
     /// Answers a request that a server of 2026-07-28 does not know.
