@@ -12,21 +12,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::request::{Course, LISTEN, Request, Step};
-use crate::era::MISSING_CAPABILITY;
 use crate::era::down::{self, Refusal};
 use crate::era::envelope::{Envelope, progress_token, with_progress_token};
 use crate::era::mrtr::{self, Input, Retry};
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
-use crate::jsonrpc::{Kind, Members, Message};
+use crate::jsonrpc::{Kind, Message};
 use call::{Call, Turn};
 use parked::Asked;
 
 /// How long further questions of the server's are waited for, so that the client gets them all at once.
 const GATHER: Duration = Duration::from_millis(20);
-
-/// The state of a round that only the user had part in: the request is simply made again.
-const AGAIN: &str = "mcp-tether:again";
 
 /// What is kept for such a client.
 #[derive(Debug, Default)]
@@ -67,14 +63,8 @@ impl Request {
         if let Some(error) = down::refused(&self.message) {
             return Ok(Step::here(error));
         }
-        match mrtr::retry(&self.message) {
-            Some(retry) if retry.state != AGAIN => return self.go_on(&retry, &envelope).await,
-            Some(retry) if !retry.responses.iter().all(|(_, result)| accepts(result)) => {
-                return Ok(
-                    self.failed("the user has not opened the address that the server wants opened")
-                );
-            }
-            _ => {}
+        if let Some(retry) = mrtr::retry(&self.message) {
+            return self.go_on(&retry, &envelope).await;
         }
         let initialize = down::initialize(&self.core.link.own_id(), &envelope);
         self.core.link.open_our_own(&initialize);
@@ -225,23 +215,6 @@ impl Request {
         answer.with_payload(result.as_bytes())
     }
 
-    /// The server wants the user to open addresses and the request to be made again: that is what a round of input is.
-    fn url_elicitations(&self, inputs: &[Input]) -> Message {
-        let envelope = Envelope::of(&self.message);
-        let may = envelope.is_ok_and(|envelope| {
-            let capabilities = &envelope.capabilities;
-            inputs
-                .iter()
-                .all(|input| mrtr::may_ask(capabilities, &input.method, input.params.as_deref()))
-        });
-        if may {
-            return reply::result(&self.id, &mrtr::input_required(inputs, AGAIN));
-        }
-        let data = serde_json::json!({ "requiredCapabilities": { "elicitation": { "url": {} } } });
-        let told = "the server wants the user to open an address, which the client has not offered";
-        reply::error(Some(&self.id), MISSING_CAPABILITY, told, Some(data))
-    }
-
     /// Passes on a notification that belongs to this request, under the token of this round.
     async fn tell(&self, notification: Message, envelope: &Envelope) {
         let notification = match notification.method() {
@@ -259,11 +232,4 @@ impl Request {
             self.core.to_client(notification).await;
         }
     }
-}
-
-/// Whether the user agreed to an elicitation, given its raw result.
-fn accepts(result: &str) -> bool {
-    let action =
-        Members::read(result).and_then(|result| Some(result.get("action")? == "\"accept\""));
-    action == Some(true)
 }

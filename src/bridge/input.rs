@@ -236,6 +236,7 @@ impl Bridge {
         let request = Request {
             core: Arc::clone(&self.core),
             modern: is_modern(&message),
+            again: false,
             message,
             id: id.clone(),
             serial,

@@ -1,5 +1,6 @@
 //! The way of one request: sent in the server's dialect, repeated where that does no harm, its reply read, answered once.
 
+mod again;
 mod attempt;
 mod tools;
 mod weigh;
@@ -55,6 +56,8 @@ pub(super) struct Request {
     pub id: Id,
     /// Whether it has the form of 2026-07-28.
     pub modern: bool,
+    /// The user has been asked to open an address for it, and has agreed.
+    pub again: bool,
     /// Its place in the table of requests.
     pub serial: u64,
     /// When its line was read.
@@ -99,7 +102,10 @@ pub(super) struct Course {
 
 impl Request {
     /// Sees to it that the request is answered.
-    pub async fn serve(self) {
+    pub async fn serve(mut self) {
+        if let Some(answer) = self.made_again() {
+            return self.answer_here(answer).await;
+        }
         if let Some(answer) = self.core.answered_here(&self).await {
             return self.answer_here(answer).await;
         }
@@ -211,23 +217,23 @@ impl Request {
                 Ok(Step::Answered(answer, rest)) => return Ok(Some((answer, rest))),
                 Ok(Step::Gone) => return Ok(None),
                 Ok(Step::Again) => {}
-                Err(failure) => {
-                    if !self.recover(pairing, failure, &mut course).await? {
-                        // Cancelled meanwhile.
-                        return Ok(None);
-                    }
-                }
+                Err(failure) => match self.recover(pairing, failure, &mut course).await? {
+                    Step::Answered(answer, rest) => return Ok(Some((answer, rest))),
+                    Step::Again => {}
+                    // Cancelled meanwhile.
+                    Step::Gone => return Ok(None),
+                },
             }
         }
     }
 
-    /// Does what a failure allows, so that the request can be sent again; whether it is still waited for.
+    /// Does what a failure allows, so that the request can be sent again.
     async fn recover(
         &self,
         pairing: Pairing,
         failure: Failure,
         course: &mut Course,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Step, Failure> {
         if matches!(failure, Failure::SignInNeeded(_)) {
             // The server did nothing: a cancel now ends all of it.
             self.core.inflight.set_sent(&self.id, self.serial, Sent::No);
@@ -235,8 +241,13 @@ impl Request {
             if course.sign_ins > MAX_SIGN_INS {
                 return Err(failure);
             }
+            if !self.again
+                && let Some(asked) = self.ask_to_sign_in().await
+            {
+                return Ok(asked);
+            }
             self.sign_in(failure).await?;
-            return Ok(true);
+            return Ok(Step::Again);
         }
         let modern = match pairing {
             Pairing::Direct => self.modern,
@@ -253,7 +264,7 @@ impl Request {
             if !course.mended && failure.said().is_some_and(mismatch) {
                 course.mended = true;
                 self.list_tools().await?;
-                return Ok(true);
+                return Ok(Step::Again);
             }
         }
         let Some(wait) = course
@@ -267,7 +278,11 @@ impl Request {
             "sending again in {wait:?}: {failure}"
         );
         tokio::time::sleep(wait).await;
-        Ok(self.waits())
+        Ok(if self.waits() {
+            Step::Again
+        } else {
+            Step::Gone
+        })
     }
 
     /// The server's error as the client's revision knows it.
@@ -306,12 +321,16 @@ impl Request {
 
     /// The answer to a request that cannot go on (SEP-2322: other failures than of an elicitation cannot be told to the server).
     pub fn failed(&self, told: &str) -> Step {
-        Step::here(if self.message.method() == "tools/call" {
+        Step::here(self.failed_answer(told))
+    }
+
+    fn failed_answer(&self, told: &str) -> Message {
+        if self.message.method() == "tools/call" {
             let result = json!({ "content": [{ "type": "text", "text": told }], "isError": true });
             reply::result(&self.id, &result.to_string())
         } else {
             reply::error(Some(&self.id), code::INTERNAL_ERROR, told, None)
-        })
+        }
     }
 
     /// Whether the client still waits for the answer.

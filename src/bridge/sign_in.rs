@@ -18,6 +18,9 @@ use crate::jsonrpc::{Id, Message, reply};
 /// The longest that a request waits for the user, once the client has had its handshake.
 const WAIT: Duration = Duration::from_secs(45);
 
+/// The longest that the address of a sign-in is waited for before the client is told that there is one.
+const ADDRESS: Duration = Duration::from_secs(10);
+
 /// How often a waiting request shows progress.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -112,6 +115,18 @@ impl Core {
             self.to_client(reply::notification(method, &params)).await;
         }
         outcome
+    }
+
+    /// Begins a sign-in for the sake of a request, if that may, and gives the address as soon as there is one.
+    pub async fn sign_in_address(&self, request: &Message) -> Option<String> {
+        let oauth = self.oauth()?;
+        if self.client_is_gone() || self.must_not_begin(oauth, request).is_some() {
+            return None;
+        }
+        let mut status = oauth.sign_in();
+        let known = status.wait_for(|status| !matches!(status, SignIn::Idle | SignIn::Begun));
+        let known = tokio::time::timeout(ADDRESS, known).await.ok()?.ok()?;
+        address(&known)
     }
 
     /// Why this request neither begins a sign-in nor waits for one.
