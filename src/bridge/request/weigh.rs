@@ -34,7 +34,12 @@ impl Request {
                 self.core.link.settle(era, pairing != Pairing::Direct);
                 Some(outcome)
             }
-            Verdict::Try(era) => self.other(era, outcome, course),
+            Verdict::Try(era) => {
+                if pairing == Pairing::Down {
+                    self.core.link.take_back();
+                }
+                self.other(era, outcome, course)
+            }
             Verdict::Probe => self.probe(outcome, course).await,
             Verdict::Unclear => Some(outcome),
         }
@@ -47,7 +52,6 @@ impl Request {
         outcome: Result<Step, Failure>,
         course: &mut Course,
     ) -> Option<Result<Step, Failure>> {
-        self.core.link.take_back();
         if let Some(first) = course.first.take() {
             self.core.link.suppose(None);
             return Some(first);
