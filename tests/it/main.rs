@@ -30,6 +30,7 @@ mod logs;
 mod lost_session;
 mod migration;
 mod modern;
+mod new_client_old_server;
 mod outages;
 mod provisional;
 mod proxies;
