@@ -31,6 +31,7 @@ mod lost_session;
 mod migration;
 mod modern;
 mod new_client_old_server;
+mod old_client_new_server;
 mod outages;
 mod provisional;
 mod proxies;
