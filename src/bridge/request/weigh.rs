@@ -27,7 +27,7 @@ impl Request {
             Pairing::Direct => Asked::of(&self.message),
             // As long as nothing is settled there was nothing but the handshake.
             Pairing::Up => Asked::Discover,
-            Pairing::Down => Asked::Initialize,
+            Pairing::Down => Asked::OwnInitialize,
         };
         match judge(asked, &outcome) {
             Verdict::Is(era) => {
@@ -88,6 +88,8 @@ impl Request {
 
 fn judge(asked: Asked, outcome: &Result<Step, Failure>) -> Verdict {
     match outcome {
+        // Before the handshake there are but answers given here; one that is refused is a failure.
+        Ok(Step::Answered(..)) if asked == Asked::OwnInitialize => Verdict::Unclear,
         Ok(Step::Answered(answer, _)) => verdict(asked, Ok(answer)),
         Ok(Step::Again | Step::Gone) => Verdict::Unclear,
         Err(failure) => verdict(asked, Err(failure)),
