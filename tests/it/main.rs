@@ -35,6 +35,7 @@ mod new_client_old_server;
 mod old_client_new_server;
 mod outages;
 mod provisional;
+mod provisional_discover;
 mod proxies;
 mod readme;
 mod redirects_and_cookies;
