@@ -29,6 +29,8 @@ pub enum Era {
 pub enum Asked {
     /// `initialize`.
     Initialize,
+    /// `initialize` for a client that does not know it: it is asked only of a server that seems to want it.
+    OwnInitialize,
     /// `server/discover`.
     Discover,
     /// Another request of 2026-07-28.
@@ -87,6 +89,7 @@ pub fn era(asked: Asked, status: Option<u16>, said: Option<&Message>) -> Verdict
     let Some(said) = said else {
         return match asked {
             Asked::Discover => Verdict::Try(Era::Legacy),
+            Asked::OwnInitialize => Verdict::Try(Era::Modern),
             Asked::Modern => Verdict::Probe,
             Asked::Initialize | Asked::Legacy => Verdict::Unclear,
         };
@@ -106,6 +109,7 @@ pub fn era(asked: Asked, status: Option<u16>, said: Option<&Message>) -> Verdict
             -32602 if status == Some(400) => Verdict::Try(Era::Modern),
             _ => Verdict::Unclear,
         },
+        Asked::OwnInitialize => Verdict::Try(Era::Modern),
         Asked::Discover | Asked::Modern if code == UNSUPPORTED_VERSION => {
             if only_legacy(&error.supported()) {
                 Verdict::Try(Era::Legacy)
@@ -144,7 +148,7 @@ fn granted(asked: Asked, result: &Message) -> Verdict {
     }
     match asked {
         // Some answer `initialize` with a revision that does not have it.
-        Asked::Initialize => match result.read::<Opened>() {
+        Asked::Initialize | Asked::OwnInitialize => match result.read::<Opened>() {
             Some(opened) if opened.version.as_str() >= MODERN => Verdict::Try(Era::Modern),
             _ => Verdict::Is(Era::Legacy),
         },
@@ -245,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_first_message_is_the_probe() {
-        use Asked::{Discover, Initialize, Legacy, Modern};
+        use Asked::{Discover, Initialize, Legacy, Modern, OwnInitialize};
         use Verdict::{Is, Probe, Try, Unclear};
         let (old, new) = (Era::Legacy, Era::Modern);
         let legacy_only = r#"{"supported":["2025-06-18","2025-11-25"]}"#;
@@ -259,6 +263,8 @@ mod tests {
             (Initialize, None, Some(error(-32602, "1")), Unclear),
             (Initialize, Some(400), Some(error(-32000, "1")), Unclear),
             (Initialize, Some(404), None, Unclear),
+            (OwnInitialize, Some(404), None, Try(new)),
+            (OwnInitialize, None, Some(error(-32603, "1")), Try(new)),
             (Discover, Some(400), Some(error(-32022, both)), Is(new)),
             (Discover, None, Some(error(-32022, legacy_only)), Try(old)),
             (
@@ -313,7 +319,12 @@ mod tests {
     #[test]
     fn what_speaks_of_the_moment_or_of_the_user_is_no_evidence() {
         for status in [401, 403, 408, 413, 429, 500, 502, 503] {
-            for asked in [Asked::Initialize, Asked::Discover, Asked::Modern] {
+            for asked in [
+                Asked::Initialize,
+                Asked::OwnInitialize,
+                Asked::Discover,
+                Asked::Modern,
+            ] {
                 for said in [None, Some(error(-32022, "1")), Some(error(-32601, "1"))] {
                     let found = era(asked, Some(status), said.as_ref());
                     assert_eq!(found, Verdict::Unclear, "{asked:?} {status} {said:?}");

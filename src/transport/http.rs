@@ -58,7 +58,7 @@ impl Http {
     pub(super) async fn send(self: &Arc<Self>, outgoing: &Outgoing) -> Result<Reply, Failure> {
         let session = match outgoing.scope {
             Scope::Session => self.session.get(),
-            Scope::Opening => Session::default(),
+            Scope::Opening | Scope::Alone => Session::default(),
         };
         let mut headers = outgoing.headers.clone();
         headers.insert(ACCEPT, EITHER);

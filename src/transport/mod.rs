@@ -36,6 +36,8 @@ pub enum Scope {
     Session,
     /// It opens a session and carries none.
     Opening,
+    /// It asks what the server speaks: it carries none and opens none.
+    Alone,
 }
 
 /// A message on its way to the remote server.

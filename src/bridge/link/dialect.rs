@@ -15,7 +15,7 @@ use crate::era::{down, headers};
 use crate::error::{Failure, Refusal};
 use crate::jsonrpc::{Message, reply};
 use crate::store::verdicts::Verdict as Kept;
-use crate::transport::Outgoing;
+use crate::transport::{Outgoing, Scope};
 
 /// Which revisions the server speaks (`--protocol`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -109,6 +109,8 @@ impl Link {
             let request = reply::request(&id, "server/discover", Some(&params));
             let outgoing = Outgoing {
                 headers: headers::of(&request, |_| Vec::new()),
+                // It may be a part of the handshake that the messages of a session wait for.
+                scope: Scope::Alone,
                 ..Outgoing::new(request)
             };
             let outcome = renew::answered(self.exchange(&outgoing), &id).await;

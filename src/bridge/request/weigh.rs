@@ -27,14 +27,19 @@ impl Request {
             Pairing::Direct => Asked::of(&self.message),
             // As long as nothing is settled there was nothing but the handshake.
             Pairing::Up => Asked::Discover,
-            Pairing::Down => Asked::Initialize,
+            Pairing::Down => Asked::OwnInitialize,
         };
         match judge(asked, &outcome) {
             Verdict::Is(era) => {
                 self.core.link.settle(era, pairing != Pairing::Direct);
                 Some(outcome)
             }
-            Verdict::Try(era) => self.other(era, outcome, course),
+            Verdict::Try(era) => {
+                if pairing == Pairing::Down {
+                    self.core.link.take_back();
+                }
+                self.other(era, outcome, course)
+            }
             Verdict::Probe => self.probe(outcome, course).await,
             Verdict::Unclear => Some(outcome),
         }
@@ -47,7 +52,6 @@ impl Request {
         outcome: Result<Step, Failure>,
         course: &mut Course,
     ) -> Option<Result<Step, Failure>> {
-        self.core.link.take_back();
         if let Some(first) = course.first.take() {
             self.core.link.suppose(None);
             return Some(first);
@@ -84,6 +88,8 @@ impl Request {
 
 fn judge(asked: Asked, outcome: &Result<Step, Failure>) -> Verdict {
     match outcome {
+        // Before the handshake there are but answers given here; one that is refused is a failure.
+        Ok(Step::Answered(..)) if asked == Asked::OwnInitialize => Verdict::Unclear,
         Ok(Step::Answered(answer, _)) => verdict(asked, Ok(answer)),
         Ok(Step::Again | Step::Gone) => Verdict::Unclear,
         Err(failure) => verdict(asked, Err(failure)),

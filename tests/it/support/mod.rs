@@ -11,6 +11,7 @@ pub mod http;
 pub mod launch;
 pub mod ledger;
 pub mod mcp;
+pub mod modern;
 mod pipes;
 pub mod protected;
 pub mod rpc;

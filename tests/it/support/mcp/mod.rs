@@ -1,7 +1,8 @@
-//! Scripted MCP servers of the legacy revisions. This file holds what both transports share: the
+//! Scripted MCP servers. This file holds what those of the legacy revisions share: the
 //! hooks, a call as a hook sees it, and the answers when no hook is set.
 
 mod legacy;
+mod modern;
 mod rules;
 mod sse;
 mod websocket;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub use self::legacy::{Legacy, LegacyPlan};
+pub use self::modern::{HELD, Modern, REFUSED};
 pub use self::sse::Sse;
 pub use self::websocket::WebSocket;
 use super::gate::lock;
