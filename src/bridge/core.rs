@@ -18,6 +18,7 @@ use super::request::LISTEN;
 use super::sign_in::AtEnd;
 use super::up::Up;
 use crate::era::detect::Era;
+use crate::era::subscriptions;
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Kind, Message, reply};
 use crate::queue::Sender;
@@ -100,7 +101,10 @@ impl Core {
         match message.kind() {
             Kind::Result | Kind::Error => {
                 self.room().await;
-                let entry = message.id().and_then(|id| self.inflight.take(id));
+                // In a mixed pair the server's words are not the client's, and the request's own stream brings its answer.
+                let mixed = self.up.is_used() || self.down.is_used();
+                let id = message.id().filter(|_| !mixed);
+                let entry = id.and_then(|id| self.inflight.take(id));
                 match entry {
                     // The answer came on another stream; the request's own has nothing more to give.
                     Some(entry) => {
@@ -214,9 +218,7 @@ impl Core {
                 task.abort();
             }
             if let Some(id) = entry.message.id() {
-                let result = format!(
-                    r#"{{"resultType":"complete","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}"#
-                );
+                let result = subscriptions::closed(id);
                 self.complete_here(reply::result(id, &result));
             }
         }

@@ -140,9 +140,17 @@ impl Deferred {
 
 impl Core {
     /// Whether a handshake can be answered here: it is the first one, and somebody may still read more than its answer.
-    pub fn can_defer(&self) -> bool {
+    pub fn can_defer(&self, opening: &Message) -> bool {
         let gone = self.client_is_gone() && self.options.at_end != AtEnd::Leave;
-        self.oauth().is_some() && !gone && matches!(*self.deferred.lock(), State::Direct)
+        let first = match &*self.deferred.lock() {
+            State::Direct => true,
+            // A client that speaks both dialects may begin with either, one after the other.
+            State::Provisional {
+                opening: before, ..
+            } => before.method() != opening.method(),
+            State::Switched { .. } => false,
+        };
+        self.oauth().is_some() && !gone && first
     }
 
     /// Answers what the client begins with without the server. From now on it is asked for its own answer until it gives one.
@@ -176,8 +184,14 @@ impl Core {
         Some(reply::result(opening.id()?, &result))
     }
 
-    /// Asks the server for what the client was told without it.
+    /// Asks the server for what the client was told without it, in a task that no cancelled request takes along.
     async fn open(self: &Arc<Self>) -> Result<(), Failure> {
+        let core = Arc::clone(self);
+        let opening = tokio::spawn(async move { core.opening().await });
+        opening.await.unwrap_or(Err(Failure::Closed))
+    }
+
+    async fn opening(self: &Arc<Self>) -> Result<(), Failure> {
         let _turn = self.deferred.turn.acquire().await;
         match self.deferred.provisional() {
             Some((opening, _)) if opening.method() == "server/discover" => {
@@ -215,7 +229,10 @@ impl Core {
         };
         let mut link = self.link.status();
         tokio::select! {
-            opened = link.wait_for(|status| status.generation > 0 && matches!(status.phase, Phase::Open)) => {
+            opened = link.wait_for(|status| {
+                let open = status.generation > 0 && matches!(status.phase, Phase::Open);
+                open && self.link.replay.result().is_some()
+            }) => {
                 if opened.is_err() {
                     return;
                 }

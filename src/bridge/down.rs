@@ -11,18 +11,23 @@ mod subscriptions;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::request::{Course, LISTEN, Request, Step};
 use crate::era::down::{self, Refusal};
-use crate::era::envelope::{Envelope, progress_token, with_progress_token};
+use crate::era::envelope::{Envelope, progress_of, progress_token, with_progress_token};
 use crate::era::mrtr::{self, Input, Retry};
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
-use crate::jsonrpc::{Kind, Message};
+use crate::jsonrpc::{Id, Kind, Message};
 use call::{Call, Turn};
 use parked::Asked;
 
 /// How long further questions of the server's are waited for, so that the client gets them all at once.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(30);
+
+/// Questions that the client gets at once.
+const MANY: usize = 64;
 
 /// What is kept for such a client.
 #[derive(Debug, Default)]
@@ -58,10 +63,10 @@ impl Request {
         self.core.down.is_needed();
         let envelope = match Envelope::of(&self.message) {
             Ok(envelope) => envelope,
-            Err(invalid) => return Ok(Step::here(invalid.answer(&self.id))),
+            Err(invalid) => return Ok(Step::Here(invalid.answer(&self.id))),
         };
         if let Some(error) = down::refused(&self.message) {
-            return Ok(Step::here(error));
+            return Ok(Step::Here(error));
         }
         if let Some(retry) = mrtr::retry(&self.message) {
             return self.go_on(&retry, &envelope).await;
@@ -75,14 +80,15 @@ impl Request {
             "server/discover" => {
                 let result = self.core.link.replay.result().unwrap_or_default();
                 let result = down::discover_result(&result);
-                Ok(Step::here(reply::result(&self.id, &result)))
+                Ok(Step::Here(reply::result(&self.id, &result)))
             }
             LISTEN => self.listen().await,
             _ => {
-                if let Some(level) = &envelope.log_level {
-                    self.core.log_at_least(level).await;
+                let mut call = Call::new(self, &envelope);
+                if envelope.log_level.is_some() {
+                    self.core.set_log_level().await;
                 }
-                let call = Call::begin(self, &course.message, &envelope);
+                call.send(self, &course.message);
                 self.follow(call, &envelope).await
             }
         }
@@ -94,9 +100,15 @@ impl Request {
             Ok(parked) => parked,
             Err(told) => {
                 let error = reply::error(Some(&self.id), code::INVALID_PARAMS, told, None);
-                return Ok(Step::here(error));
+                return Ok(Step::Here(error));
             }
         };
+        if !parked.call.is_of_this_session() {
+            // The question was asked in another one, where its id may be that of another question.
+            return Err(Failure::Session(
+                "the session was lost while the server waited for the answer".to_owned(),
+            ));
+        }
         parked.call.taken_up(self, envelope);
         for asked in &parked.asked {
             let answer = retry.responses.iter().find(|(key, _)| *key == asked.key);
@@ -118,16 +130,20 @@ impl Request {
                     let said = failure.said().cloned().map(down::error);
                     return match said {
                         Some(Refusal::UrlElicitations(inputs)) => {
-                            Ok(Step::here(self.url_elicitations(&inputs)))
+                            Ok(Step::Here(self.url_elicitations(&inputs)))
                         }
                         _ => Err(failure),
                     };
                 }
-                Turn::Notification(notification) => self.tell(notification, envelope).await,
+                Turn::Notification(notification) => {
+                    self.tell(notification, call.id(), envelope).await;
+                }
+                // Nobody waits for what would come of it.
+                Turn::Question(question) if !self.waits() => self.core.refuse(&question),
                 Turn::Question(question) => {
                     let asked = self.gather(&mut call, question, envelope).await;
                     if !asked.is_empty() {
-                        return Ok(Step::here(self.park(call, asked)));
+                        return Ok(Step::Here(self.park(call, asked)));
                     }
                 }
             }
@@ -144,6 +160,7 @@ impl Request {
     ) -> Vec<(Asked, Input)> {
         let mut asked = Vec::new();
         let mut question = Some(first);
+        let until = Instant::now() + GATHER;
         while let Some(request) = question.take() {
             asked.extend(self.question(call, &request, envelope, asked.len()));
             // Nothing may overtake what it came after.
@@ -155,7 +172,7 @@ impl Request {
                 }
                 None
             };
-            question = tokio::time::timeout(GATHER, next).await.unwrap_or(None);
+            question = tokio::time::timeout_at(until, next).await.unwrap_or(None);
         }
         asked
     }
@@ -170,7 +187,8 @@ impl Request {
     ) -> Option<(Asked, Input)> {
         let id = request.id()?.clone();
         let (method, params) = (request.method(), request.payload());
-        if !call.asks() || !mrtr::may_ask(&envelope.capabilities, method, params) {
+        if number >= MANY || !call.asks() || !mrtr::may_ask(&envelope.capabilities, method, params)
+        {
             self.core.refuse(request);
             return None;
         }
@@ -216,11 +234,13 @@ impl Request {
     }
 
     /// Passes on a notification that belongs to this request, under the token of this round.
-    async fn tell(&self, notification: Message, envelope: &Envelope) {
+    async fn tell(&self, notification: Message, call: &Id, envelope: &Envelope) {
         let notification = match notification.method() {
             "notifications/progress" => match progress_token(&self.message) {
-                Some(token) => with_progress_token(&notification, &token),
-                None => return,
+                Some(token) if progress_of(&notification).as_deref() == Some(call.raw()) => {
+                    with_progress_token(&notification, &token)
+                }
+                _ => return,
             },
             "notifications/message" => match &envelope.log_level {
                 Some(level) if down::log_passes(level, &notification) => notification,

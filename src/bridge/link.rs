@@ -78,7 +78,7 @@ impl Link {
             heard: watch::Sender::default(),
             replay: Replay::default(),
             distrust_400: AtomicBool::new(false),
-            prefix: format!("mcp-tether:{:08x}", fastrand::u32(..)),
+            prefix: format!("{OWN}{:08x}", fastrand::u32(..)),
             next_id: AtomicU64::new(0),
         }
     }
@@ -95,6 +95,11 @@ impl Link {
     /// Whether the server is taken to speak 2026-07-28.
     pub fn is_modern(&self) -> bool {
         self.era() == Some(Era::Modern)
+    }
+
+    /// Which session is in use.
+    pub fn generation(&self) -> u64 {
+        self.status.borrow().generation
     }
 
     /// The transport in use, if one is.
@@ -141,7 +146,9 @@ impl Link {
 
     /// The server has not agreed to a handshake of our own: it is left without one.
     pub fn take_back(&self) {
-        if self.replay.take_back() {
+        // One that is under way is another request's.
+        let under_way = matches!(self.status.borrow().phase, Phase::Renewing);
+        if !under_way && self.replay.take_back() {
             self.status.send_modify(|status| status.phase = Phase::Open);
         }
     }
@@ -216,8 +223,11 @@ impl Link {
         let agreed = Agreed::read(answer);
         if let Some(transport) = self.transport() {
             let version = agreed.as_ref().map(|agreed| agreed.version.as_str());
-            // A server of 2026-07-28 is told its version with each request.
-            let generation = transport.begin(version.filter(|_| !self.is_modern()));
+            let generation = if self.is_modern() {
+                transport.begin_without_session()
+            } else {
+                transport.begin(version)
+            };
             self.status.send_modify(|status| {
                 status.generation = generation;
                 status.phase = Phase::Open;
@@ -235,6 +245,14 @@ impl Link {
         self.replay.initialized(notification);
         self.status.send_modify(|status| status.listening = true);
     }
+}
+
+/// What ids of the bridge's own begin with.
+const OWN: &str = "mcp-tether:";
+
+/// Whether an id is one of the bridge's own.
+pub(super) fn is_own(id: &Id) -> bool {
+    id.raw().trim_start_matches('"').starts_with(OWN)
 }
 
 /// Reads a reply until the answer to `id` is there; `other` gets everything else.

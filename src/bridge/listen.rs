@@ -59,9 +59,11 @@ async fn shared_stream(
     let opened = Instant::now();
     if let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await {
         core.link.hears(true);
+        let mut opened = core.link.status();
         let subscriptions = async {
             // A server of 2026-07-28 tells only what it is asked for.
-            if core.link.is_modern() && core.link.replay.envelope().is_some() {
+            let asks = |_: &Status| core.link.is_modern() && core.link.replay.envelope().is_some();
+            if opened.wait_for(asks).await.is_ok() {
                 super::up::keep_subscriptions(core).await;
             }
             std::future::pending::<()>().await;

@@ -196,6 +196,10 @@ async fn keep_alive(core: Arc<Core>, interval: Duration) {
             return;
         }
         tokio::time::sleep(interval).await;
+        // 2026-07-28 has no ping.
+        if core.link.is_modern() {
+            continue;
+        }
         if let Err(failure) = core.ask("ping", None).await {
             tracing::debug!("ping: {failure}");
         }

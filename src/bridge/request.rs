@@ -5,7 +5,6 @@ mod attempt;
 mod tools;
 mod weigh;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::tries::Tries;
 use super::up::Watched;
 use crate::era::detect::Era;
 use crate::era::headers::mismatch;
-use crate::era::{down, up};
+use crate::era::{down, mrtr, up};
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
 use crate::jsonrpc::{Id, Message};
@@ -69,17 +68,12 @@ pub(super) struct Request {
 pub(super) enum Step {
     /// The answer, and the rest of the stream that brought it.
     Answered(Message, Events),
+    /// An answer that the server has not given.
+    Here(Message),
     /// There is another round to be made.
     Again,
     /// Nobody waits for it any longer.
     Gone,
-}
-
-impl Step {
-    /// An answer that no stream brought.
-    pub fn here(answer: Message) -> Self {
-        Self::Answered(answer, Events::Ready(VecDeque::new()))
-    }
 }
 
 /// What changes from one attempt to the next.
@@ -129,7 +123,7 @@ impl Request {
         };
         if let Err(Failure::SignInNeeded(_)) = &outcome
             && self.opens()
-            && self.core.can_defer()
+            && self.core.can_defer(&self.message)
             && let Some(answer) = self.core.defer(&self.message).await
         {
             return self.answer_here(answer).await;
@@ -215,10 +209,12 @@ impl Request {
             };
             match outcome {
                 Ok(Step::Answered(answer, rest)) => return Ok(Some((answer, rest))),
+                Ok(Step::Here(answer)) => return Ok(Some((answer, Events::none()))),
                 Ok(Step::Gone) => return Ok(None),
                 Ok(Step::Again) => {}
                 Err(failure) => match self.recover(pairing, failure, &mut course).await? {
                     Step::Answered(answer, rest) => return Ok(Some((answer, rest))),
+                    Step::Here(answer) => return Ok(Some((answer, Events::none()))),
                     Step::Again => {}
                     // Cancelled meanwhile.
                     Step::Gone => return Ok(None),
@@ -263,14 +259,17 @@ impl Request {
             }
             if !course.mended && failure.said().is_some_and(mismatch) {
                 course.mended = true;
-                self.list_tools().await?;
-                return Ok(Step::Again);
+                if self.list_tools().await.is_ok() {
+                    return Ok(Step::Again);
+                }
             }
         }
-        let Some(wait) = course
+        // What a state was good for is used up.
+        let once = pairing == Pairing::Down && mrtr::retry(&self.message).is_some();
+        let wait = course
             .tries
-            .again(&failure, Instant::now(), fastrand::f64())
-        else {
+            .again(&failure, Instant::now(), fastrand::f64());
+        let Some(wait) = wait.filter(|_| !once) else {
             return Err(self.in_clients_words(pairing, failure));
         };
         tracing::debug!(
@@ -321,7 +320,7 @@ impl Request {
 
     /// The answer to a request that cannot go on (SEP-2322: other failures than of an elicitation cannot be told to the server).
     pub fn failed(&self, told: &str) -> Step {
-        Step::here(self.failed_answer(told))
+        Step::Here(self.failed_answer(told))
     }
 
     fn failed_answer(&self, told: &str) -> Message {

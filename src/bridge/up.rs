@@ -49,6 +49,11 @@ impl Up {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is such a client.
+    pub fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// There is such a client.
     fn is_needed(&self) {
         self.used.store(true, Ordering::Relaxed);
@@ -57,7 +62,7 @@ impl Up {
     /// A notification of the server's on its way to the client; `None` when it is not for the client. What belongs to no request
     /// of such a client is passed on as it is.
     pub fn incoming(&self, notification: Message) -> Option<Message> {
-        if !self.used.load(Ordering::Relaxed) {
+        if !self.is_used() {
             return Some(notification);
         }
         match notification.method() {
@@ -94,17 +99,17 @@ impl Request {
         self.core.up.is_needed();
         if self.message.method() == "initialize" {
             let answer = self.core.link.discovered(&self.message).await?;
-            return Ok(Step::here(answer));
+            return Ok(Step::Here(answer));
+        }
+        if let Some(here) = up::here(&self.message) {
+            return self.here(here).await;
         }
         let Some(envelope) = self.core.link.replay.envelope() else {
             // Nobody has said who it is and what it can do (2026-07-28 basic §_meta).
             let told = "initialize first: the server's revision wants to know the client with each request";
             let error = reply::error(Some(&self.id), code::INVALID_PARAMS, told, None);
-            return Ok(Step::here(error));
+            return Ok(Step::Here(error));
         };
-        if let Some(here) = up::here(&self.message) {
-            return self.here(here).await;
-        }
         if !self.ready().await? {
             return Ok(Step::Gone);
         }
@@ -167,6 +172,6 @@ impl Request {
                 reply::result(&self.id, "{}")
             }
         };
-        Ok(Step::here(answer))
+        Ok(Step::Here(answer))
     }
 }

@@ -165,6 +165,11 @@ pub fn progress_token(request: &Message) -> Option<String> {
     meta_of(request, PROGRESS_TOKEN)
 }
 
+/// The token that a notification of progress names, raw.
+pub fn progress_of(notification: &Message) -> Option<String> {
+    param(notification, PROGRESS_TOKEN)
+}
+
 /// The request, or the notification of progress, with another token, raw. One that has none is returned as it is
 /// (2025-11-25 progress §Progress Flow).
 #[must_use]

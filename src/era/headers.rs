@@ -126,13 +126,20 @@ fn value(arguments: &Value, path: &[String]) -> Option<String> {
         Value::String(text) => Some(encoded(text).into_owned()),
         Value::Bool(yes) => Some(yes.to_string()),
         Value::Number(number) => {
-            let whole = number
-                .as_i64()
-                .filter(|whole| (-SAFE..=SAFE).contains(whole))?;
-            Some(whole.to_string())
+            let whole = number.as_i64().or_else(|| integer(number.as_f64()?))?;
+            let safe = (-SAFE..=SAFE).contains(&whole);
+            safe.then(|| whole.to_string())
         }
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// A number like `7.0`, which is an integer to JSON Schema.
+fn integer(number: f64) -> Option<i64> {
+    if number.fract() != 0.0 || number.abs() > 9_007_199_254_740_991.0 {
+        return None;
+    }
+    format!("{number:.0}").parse().ok()
 }
 
 /// A text as a header value: as it is where that is safe, else in base64 between markers.
@@ -206,7 +213,7 @@ mod tests {
 
     #[test]
     fn parameters_have_headers_where_the_tool_says_so() {
-        let arguments = r#","name":"t","arguments":{"s":" padded ","n":-7,"b":true,"null":null,"f":1.5,"big":9007199254740992,"o":{"in":"x"}}"#;
+        let arguments = r#","name":"t","arguments":{"s":" padded ","n":-7.0,"b":true,"null":null,"f":1.5,"big":9007199254740992,"o":{"in":"x"}}"#;
         let learned: &[(&str, &[&str])] = &[
             ("S", &["s"]),
             ("N", &["n"]),

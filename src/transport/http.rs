@@ -51,6 +51,11 @@ impl Http {
         self.session.begin(version)
     }
 
+    pub(super) fn begin_without_session(&self) -> u64 {
+        self.session.offered(&HeaderMap::new());
+        self.session.begin(None)
+    }
+
     pub(super) fn generation(&self) -> u64 {
         self.session.get().generation
     }

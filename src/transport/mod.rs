@@ -201,6 +201,14 @@ impl Transport {
         }
     }
 
+    /// Starts over without a session: the server knows none, and whatever it offered means nothing.
+    pub fn begin_without_session(&self) -> u64 {
+        match self {
+            Self::Http(http) => http.begin_without_session(),
+            other => other.begin(None),
+        }
+    }
+
     /// The generation of the session in use.
     pub fn generation(&self) -> u64 {
         match self {

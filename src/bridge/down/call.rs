@@ -41,7 +41,9 @@ pub(super) struct Call {
     asks: bool,
     turns: mpsc::Receiver<Turn>,
     peeked: Option<Turn>,
-    reader: AbortHandle,
+    reader: Option<AbortHandle>,
+    /// The session in which it is sent.
+    session: u64,
 }
 
 /// What others need of a call.
@@ -59,37 +61,54 @@ pub(super) struct Calls(Mutex<HashMap<Id, Live>>);
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.reader.abort();
+        if let Some(reader) = &self.reader {
+            reader.abort();
+        }
         self.core.down.calls.lock().remove(&self.id);
     }
 }
 
 impl Call {
-    /// Sends a request to the server.
-    pub fn begin(request: &Request, message: &Message, envelope: &Envelope) -> Self {
+    /// A request that is yet to be sent: what it wants to hear counts already.
+    pub fn new(request: &Request, envelope: &Envelope) -> Self {
         let core = Arc::clone(&request.core);
         let id = core.link.own_id();
         let (sender, turns) = mpsc::channel(WAITING);
         let method = request.message.method();
         let asks = matches!(method, "tools/call" | "prompts/get" | "resources/read");
         let live = Live {
-            turns: sender.clone(),
+            turns: sender,
             asks,
             level: envelope.log_level.clone(),
         };
         core.down.calls.lock().insert(id.clone(), live);
-        let told = Sent::Told(id.clone());
-        core.inflight.set_sent(&request.id, request.serial, told);
-        let outgoing = Outgoing::new(down::request(message, &id));
-        let reader = tokio::spawn(read(Arc::clone(&core), outgoing, id.clone(), sender));
         Self {
-            reader: reader.abort_handle(),
+            session: core.link.generation(),
             core,
             id,
             asks,
             turns,
             peeked: None,
+            reader: None,
         }
+    }
+
+    /// Sends `message` to the server, for the sake of `request`.
+    pub fn send(&mut self, request: &Request, message: &Message) {
+        let Some(turns) = self.core.down.calls.of(&self.id) else {
+            return;
+        };
+        let (core, id) = (Arc::clone(&self.core), self.id.clone());
+        let told = Sent::Told(id.clone());
+        core.inflight.set_sent(&request.id, request.serial, told);
+        let outgoing = Outgoing::new(down::request(message, &id));
+        let reader = tokio::spawn(read(core, outgoing, id, turns));
+        self.reader = Some(reader.abort_handle());
+    }
+
+    /// Whether the session in which it was sent is still the one in use.
+    pub fn is_of_this_session(&self) -> bool {
+        self.session == self.core.link.generation()
     }
 
     /// Another request of the client's waits for it now.

@@ -9,7 +9,7 @@ use super::call::Turn;
 use crate::bridge::client::decline;
 use crate::bridge::core::Core;
 use crate::bridge::replay::Owner;
-use crate::era::envelope::progress_token;
+use crate::era::envelope::progress_of;
 use crate::jsonrpc::reply::{self, code};
 use crate::jsonrpc::{Id, Kind, Message};
 use crate::transport::Events;
@@ -24,7 +24,10 @@ impl Core {
                 let Some(call) = call else {
                     return Some(message);
                 };
-                let _ = call.try_send(Turn::Answer(message, Events::none()));
+                // It may have to wait for what came before it.
+                tokio::spawn(async move {
+                    let _ = call.send(Turn::Answer(message, Events::none())).await;
+                });
             }
             Kind::Request if ours => match self.down.calls.only_one_that_asks() {
                 Some(call) => self.question(&call, message),
@@ -38,7 +41,7 @@ impl Core {
 
     async fn told(self: &Arc<Self>, message: Message, ours: bool) -> Option<Message> {
         let call = match message.method() {
-            "notifications/progress" => progress_token(&message)
+            "notifications/progress" => progress_of(&message)
                 .and_then(|token| Id::parse(&token))
                 .and_then(|id| self.down.calls.of(&id)),
             // Where streams tell calls apart, this one names none.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -11,12 +12,16 @@ use crate::bridge::core::Core;
 use crate::era::down::more_verbose;
 use crate::jsonrpc::{Kind, reply};
 
+/// How long a request waits for its log level.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Changes that may wait.
 const WAITING: usize = 256;
 
 #[derive(Debug)]
 enum Change {
-    Level(String),
+    /// What any request in flight wants to hear.
+    Level,
     Watch(String),
     Unwatch(String),
 }
@@ -37,16 +42,11 @@ struct Made {
 }
 
 impl Core {
-    /// Sees to it that the server logs what any request in flight wants to hear, this `level` among it.
-    pub(super) async fn log_at_least(self: &Arc<Self>, level: &str) {
-        if self.link.replay.capabilities().get("logging").is_none() {
-            return;
+    /// Sees to it that the server logs what any request in flight wants to hear. One that does not answer holds up nobody for long.
+    pub(super) async fn set_log_level(self: &Arc<Self>) {
+        if self.link.replay.capabilities().get("logging").is_some() {
+            let _ = tokio::time::timeout(PATIENCE, self.set(Change::Level)).await;
         }
-        let levels = self.down.calls.levels();
-        let most = levels
-            .iter()
-            .fold(level, |most, other| more_verbose(most, other));
-        self.set(Change::Level(most.to_owned())).await;
     }
 
     /// Subscribes to a resource; whether the server has agreed.
@@ -86,14 +86,15 @@ async fn make(core: Arc<Core>, mut orders: mpsc::Receiver<Order>) {
     let mut made = Made::default();
     while let Some((change, done)) = orders.recv().await {
         let agreed = match change {
-            Change::Level(level) if made.level.as_ref() == Some(&level) => true,
-            Change::Level(level) => {
-                let params = json!({ "level": level }).to_string();
-                let agreed = core.settle_with_server("logging/setLevel", &params).await;
-                made.level = Some(level);
+            Change::Level => made.log(&core).await,
+            Change::Watch(uri) => {
+                let agreed = made.watch(&core, uri.clone()).await;
+                if agreed && done.is_closed() {
+                    // Who wanted it was cancelled meanwhile.
+                    made.unwatch(&core, uri).await;
+                }
                 agreed
             }
-            Change::Watch(uri) => made.watch(&core, uri).await,
             Change::Unwatch(uri) => made.unwatch(&core, uri).await,
         };
         let _ = done.send(agreed);
@@ -101,6 +102,17 @@ async fn make(core: Arc<Core>, mut orders: mpsc::Receiver<Order>) {
 }
 
 impl Made {
+    async fn log(&mut self, core: &Arc<Core>) -> bool {
+        let levels = core.down.calls.levels();
+        let most = levels.iter().map(String::as_str).reduce(more_verbose);
+        let Some(level) = most.filter(|level| self.level.as_deref() != Some(level)) else {
+            return true;
+        };
+        self.level = Some(level.to_owned());
+        let params = json!({ "level": level }).to_string();
+        core.settle_with_server("logging/setLevel", &params).await
+    }
+
     async fn watch(&mut self, core: &Arc<Core>, uri: String) -> bool {
         if let Some(count) = self.watched.get_mut(&uri) {
             *count += 1;

@@ -57,7 +57,7 @@ impl Request {
         let Some(wanted) = Filter::of_listen(&self.message) else {
             let told = "params.notifications is missing or no object";
             let error = reply::error(Some(&self.id), code::INVALID_PARAMS, told, None);
-            return Ok(Step::here(error));
+            return Ok(Step::Here(error));
         };
         let capabilities = self.core.link.replay.capabilities().to_string();
         let mut promised = wanted.honoured(&capabilities);
@@ -75,14 +75,19 @@ impl Request {
                 promised.uris.insert(uri);
             }
         }
-        self.core.to_client(acknowledged(&self.id, &promised)).await;
-        let subscription = (self.id.clone(), promised);
-        let table = &self.core.down.subscriptions;
-        table.lock().insert(self.serial, subscription);
+        self.subscribed(promised).await;
         // It is answered when the client leaves, and ended when the client cancels it.
         std::future::pending::<()>().await;
         drop(lasting);
         Ok(Step::Gone)
+    }
+
+    /// Tells the client what it will hear of, and no copy of anything before.
+    async fn subscribed(&self, promised: Filter) {
+        self.core.room().await;
+        let mut table = self.core.down.subscriptions.lock();
+        self.core.push(acknowledged(&self.id, &promised));
+        table.insert(self.serial, (self.id.clone(), promised));
     }
 
     /// Serves a subscription until the user has signed in and the server can be asked for it.
@@ -101,10 +106,7 @@ impl Request {
             serial: self.serial,
             watched: Vec::new(),
         };
-        self.core.to_client(acknowledged(&self.id, &promised)).await;
-        let subscription = (self.id.clone(), promised);
-        let table = &self.core.down.subscriptions;
-        table.lock().insert(self.serial, subscription);
+        self.subscribed(promised).await;
         self.core.deferred.switched().await;
         drop(lasting);
     }

@@ -217,6 +217,10 @@ impl Link {
         failure: &Failure,
         outgoing: &Outgoing,
     ) -> bool {
+        // A message of 2026-07-28 is nothing for HTTP+SSE; what its sender says next, in other words, may lead there.
+        if !outgoing.headers.is_empty() {
+            return false;
+        }
         let evidence = match failure {
             Failure::Status(refusal) => detect::speaks_for_sse(
                 refusal.status,
@@ -241,8 +245,7 @@ impl Link {
                 _ => return false,
             }
         };
-        // A message of 2026-07-28 is nothing for HTTP+SSE: its sender has to say it in other words.
-        search.await.is_ok() && outgoing.headers.is_empty()
+        search.await.is_ok()
     }
 
     fn search(self: &Arc<Self>) -> Search {

@@ -44,14 +44,14 @@ impl Remote {
     /// What to begin with.
     pub(super) fn first_dialect(&self, remembered: &Kept) -> Known {
         match (self.protocol, self.order, remembered.modern) {
-            // Who has HTTP+SSE has none but the first revision's transport.
+            // HTTP+SSE is the transport of the first revision.
             (Protocol::Legacy, ..) | (_, Order::SseOnly, _) => Known::Settled(Era::Legacy),
             (Protocol::Modern, ..) => Known::Settled(Era::Modern),
-            (_, _, Some(true)) => Known::Supposed(Era::Modern),
-            (_, _, Some(false)) => Known::Supposed(Era::Legacy),
             (_, Order::SseFirst, _) => Known::Supposed(Era::Legacy),
             _ if remembered.sse => Known::Supposed(Era::Legacy),
-            _ => Known::Nothing,
+            (_, _, Some(true)) => Known::Supposed(Era::Modern),
+            (_, _, Some(false)) => Known::Supposed(Era::Legacy),
+            (.., None) => Known::Nothing,
         }
     }
 }
@@ -87,6 +87,8 @@ impl Link {
         match before {
             Known::Settled(_) => {}
             Known::Nothing if !mixed => {}
+            // Found again, or by a client of the other dialect, which will want to know it again.
+            Known::Supposed(before) if before == era => {}
             Known::Nothing | Known::Supposed(_) => {
                 tracing::debug!("the server speaks {era:?}, mixed: {mixed}");
                 self.remote
@@ -131,24 +133,42 @@ impl Link {
         let Ok(envelope) = Envelope::of(discover) else {
             return Err(Failure::Closed);
         };
-        if !self.is_legacy() {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            if self.is_legacy() {
+                self.open_our_own(&down::initialize(&self.own_id(), &envelope));
+                let Err(failure) = self.ready().await else {
+                    return Ok(self.replay.capabilities());
+                };
+                let other = verdict(Asked::OwnInitialize, Err(&failure));
+                if tried > 1 || self.is_settled() || other != detect::Verdict::Try(Era::Modern) {
+                    return Err(failure);
+                }
+                self.take_back();
+                self.suppose(Some(Era::Modern));
+                continue;
+            }
             let discovered = self.discover(&envelope).await;
             match verdict(Asked::Discover, discovered.as_ref()) {
                 detect::Verdict::Is(era) => {
                     self.settle(era, false);
                     return Ok(capabilities(discovered.as_ref().ok()));
                 }
-                detect::Verdict::Try(era) => self.suppose(Some(era)),
-                _ => {}
-            }
-            if !self.is_legacy() {
-                let said = |error| Failure::Status(Box::new(Refusal::said(error)));
-                return discovered.and_then(|answer| Err(said(answer)));
+                detect::Verdict::Try(era) if tried == 1 && !self.is_settled() => {
+                    self.suppose(Some(era));
+                }
+                _ => {
+                    let said = |error| Failure::Status(Box::new(Refusal::said(error)));
+                    return discovered.and_then(|answer| Err(said(answer)));
+                }
             }
         }
-        self.open_our_own(&down::initialize(&self.own_id(), &envelope));
-        self.ready().await?;
-        Ok(self.replay.capabilities())
+    }
+
+    /// Whether the server's dialect is known for good.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.dialect(), Known::Settled(_))
     }
 
     fn is_legacy(&self) -> bool {

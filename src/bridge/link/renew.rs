@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::dialect::verdict;
-use super::{Known, Link, Phase, answer};
+use super::{Link, Phase, answer};
 use crate::bridge::replay::{Agreed, Owner};
 use crate::era::detect::{Asked, Era, Verdict};
 use crate::era::envelope::Envelope;
@@ -115,7 +115,7 @@ impl Link {
             Failure::Session("the session was lost and the server refused a new one".to_owned())
         })?;
         if self.is_modern() {
-            let generation = transport.begin(None);
+            let generation = transport.begin_without_session();
             self.replay.agreed(agreed, answer.payload());
             self.status.send_modify(|status| {
                 status.generation = generation;
@@ -177,7 +177,7 @@ impl Link {
             let outcome = self.discovered(initialize).await;
             let refused = matches!(&outcome, Err(failure)
                 if verdict(Asked::Discover, Err(failure)) == Verdict::Try(Era::Legacy));
-            if !refused || matches!(self.dialect(), Known::Settled(_)) {
+            if !refused || self.is_settled() {
                 return outcome;
             }
             // It was remembered, and is no longer so.
@@ -189,7 +189,7 @@ impl Link {
         let verdict = verdict(Asked::Initialize, outcome.as_ref());
         if translate
             && verdict == Verdict::Try(Era::Modern)
-            && self.dialect() == Known::Nothing
+            && !self.is_settled()
             && let Ok(answer) = self.discovered(initialize).await
         {
             return Ok(answer);

@@ -52,7 +52,7 @@ impl Request {
             method: method.to_owned(),
             params: Some(params.to_string()),
         };
-        Some(Step::here(self.round_of_addresses(&[input])))
+        Some(Step::Here(self.round_of_addresses(&[input])))
     }
 
     /// The answer that has the client show these addresses, if it can.

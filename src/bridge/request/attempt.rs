@@ -3,7 +3,8 @@
 use super::{Course, Request, Step};
 use crate::bridge::inflight::Sent;
 use crate::bridge::link::{answers, other_id};
-use crate::error::Failure;
+use crate::era::headers::mismatch;
+use crate::error::{Failure, Refusal};
 use crate::jsonrpc::{Id, Message};
 use crate::transport::Outgoing;
 
@@ -47,6 +48,10 @@ impl Request {
         while let Some(message) = events.next().await? {
             if answers(&message, id) {
                 events.answered();
+                if !outgoing.headers.is_empty() && mismatch(&message) {
+                    // Whatever its status, it is a refusal that can be mended.
+                    return Err(Failure::Status(Box::new(Refusal::said(message))));
+                }
                 return Ok(Step::Answered(message, events));
             }
             self.pass_on(message).await;

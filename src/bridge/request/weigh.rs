@@ -25,7 +25,7 @@ impl Request {
         }
         let asked = match pairing {
             Pairing::Direct => Asked::of(&self.message),
-            // As long as nothing is settled there was nothing but the handshake.
+            // As long as nothing is settled the server was asked for nothing but the handshake.
             Pairing::Up => Asked::Discover,
             Pairing::Down => Asked::OwnInitialize,
         };
@@ -75,6 +75,10 @@ impl Request {
             return Some(outcome);
         };
         let discovered = self.core.link.discover(&envelope).await;
+        if self.pairing() != Pairing::Direct {
+            // Another request has found out meanwhile.
+            return None;
+        }
         match verdict(Asked::Discover, discovered.as_ref()) {
             Verdict::Is(era) => {
                 self.core.link.settle(era, false);
@@ -88,10 +92,8 @@ impl Request {
 
 fn judge(asked: Asked, outcome: &Result<Step, Failure>) -> Verdict {
     match outcome {
-        // Before the handshake there are but answers given here; one that is refused is a failure.
-        Ok(Step::Answered(..)) if asked == Asked::OwnInitialize => Verdict::Unclear,
         Ok(Step::Answered(answer, _)) => verdict(asked, Ok(answer)),
-        Ok(Step::Again | Step::Gone) => Verdict::Unclear,
+        Ok(Step::Here(_) | Step::Again | Step::Gone) => Verdict::Unclear,
         Err(failure) => verdict(asked, Err(failure)),
     }
 }

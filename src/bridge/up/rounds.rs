@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::bridge::core::Core;
+use crate::bridge::inflight::Sent;
 use crate::bridge::request::{Course, Request, Step};
 use crate::era::mrtr::{self, Input, InputRequired};
 use crate::error::Failure;
@@ -14,6 +15,9 @@ use crate::jsonrpc::{Id, Kind, Message, reply};
 
 /// Rounds of one request at most.
 const ROUNDS: u32 = 10;
+
+/// Questions of one round at most.
+const INPUTS: usize = 64;
 
 /// The wait before a round for which nobody was asked, times the rounds before it.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -41,9 +45,15 @@ impl Request {
         required: &InputRequired,
         capabilities: &str,
     ) -> Result<Step, Failure> {
+        // The server has nothing of it in hand: a cancel ends all of it.
+        self.core.inflight.set_sent(&self.id, self.serial, Sent::No);
         course.rounds += 1;
         if course.rounds > ROUNDS {
             let told = format!("the server wanted to know more than {ROUNDS} times");
+            return Ok(self.failed(&told));
+        }
+        if required.inputs.len() > INPUTS {
+            let told = format!("the server wanted to know more than {INPUTS} things at once");
             return Ok(self.failed(&told));
         }
         if required.inputs.is_empty() {

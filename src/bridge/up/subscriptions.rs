@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::bridge::core::Core;
+use crate::bridge::link;
 use crate::bridge::request::LISTEN;
 use crate::era::subscriptions::{self, Filter, listen_params};
 use crate::error::{Failure, Refusal};
@@ -19,6 +20,9 @@ use crate::net::retry::Backoff;
 
 /// The longest that an acknowledgement is waited for.
 const ACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// The longest that a subscription is waited for: an old stream may have to be given up first.
+const HEARD: Duration = Duration::from_secs(60);
 
 /// The first wait before a stream that ended is opened again, and the longest.
 const FIRST: Duration = Duration::from_millis(500);
@@ -57,20 +61,23 @@ impl Subscriptions {
 
     /// Subscribes to a resource; whether the server tells of its changes.
     pub async fn add(&self, uri: &str) -> Result<bool, Failure> {
+        let mut wish = Wish {
+            ours: self,
+            uri,
+            granted: false,
+        };
         let change = self.change(|uris| uris.insert(uri.to_owned()));
         let mut heard = self.heard.subscribe();
-        let promised = heard
-            .wait_for(|heard| heard.as_ref().is_some_and(|heard| heard.change >= change))
-            .await
-            .ok()
-            .and_then(|heard| heard.as_ref().map(|heard| heard.promised.clone()));
-        match promised.unwrap_or(Err(Failure::Closed)) {
-            Ok(filter) if filter.uris.contains(uri) => Ok(true),
-            other => {
-                self.change(|uris| uris.remove(uri));
-                other.map(|_| false)
-            }
-        }
+        let heard = heard.wait_for(|heard| heard.as_ref().is_some_and(|it| it.change >= change));
+        let heard = tokio::time::timeout(HEARD, heard).await;
+        let promised = match heard {
+            Ok(Ok(heard)) => heard.as_ref().map(|heard| heard.promised.clone()),
+            _ => None,
+        };
+        let unheard = || Failure::Lost("the server did not say what it tells of".to_owned());
+        let filter = promised.unwrap_or_else(|| Err(unheard()))?;
+        wish.granted = filter.uris.contains(uri);
+        Ok(wish.granted)
     }
 
     /// Takes a subscription back.
@@ -95,7 +102,8 @@ impl Subscriptions {
         };
         let mut streams = self.streams();
         let Some(stream) = streams.get_mut(&id) else {
-            return Some(notification);
+            // One of ours that has just been replaced.
+            return (!link::is_own(&id)).then_some(notification);
         };
         if notification.method() == "notifications/subscriptions/acknowledged" {
             let promised = Filter::of_acknowledged(&notification).unwrap_or_default();
@@ -105,6 +113,21 @@ impl Subscriptions {
             return None;
         }
         Some(subscriptions::untagged(&notification))
+    }
+}
+
+/// A subscription that is taken back when this is dropped, unless it was granted.
+struct Wish<'a> {
+    ours: &'a Subscriptions,
+    uri: &'a str,
+    granted: bool,
+}
+
+impl Drop for Wish<'_> {
+    fn drop(&mut self) {
+        if !self.granted {
+            self.ours.remove(self.uri);
+        }
     }
 }
 
