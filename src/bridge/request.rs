@@ -15,6 +15,7 @@ use super::core::Core;
 use super::inflight::Sent;
 use super::sign_in::{AtEnd, Waited};
 use super::tries::Tries;
+use super::up::Watched;
 use crate::era::detect::Era;
 use crate::era::headers::{is_modern, mismatch};
 use crate::era::{down, up};
@@ -85,6 +86,8 @@ pub(super) struct Course {
     pub id: Id,
     /// Rounds of input that it took so far.
     pub rounds: u32,
+    /// How far it is, for a client that must not see its progress begin anew.
+    pub watched: Option<Watched>,
     /// What came of it in the dialect that was tried first.
     first: Option<Result<Step, Failure>>,
     tries: Tries,
@@ -186,6 +189,7 @@ impl Request {
             message: self.message.clone(),
             id: self.id.clone(),
             rounds: 0,
+            watched: None,
             first: None,
             tries: Tries::new(self.message.method(), self.arrived, initialize_wait),
             sign_ins: 0,

@@ -5,11 +5,12 @@ mod rounds;
 mod subscriptions;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::core::Core;
 use super::request::{Course, Request, Step};
 use crate::era::envelope::{self, Invalid};
 use crate::era::up::{self, Here, Outcome};
@@ -27,13 +28,28 @@ pub(super) struct Up {
     subscriptions: subscriptions::Subscriptions,
 }
 
-/// A token counts until this is dropped.
-struct Watched<'a>(&'a Up, Option<String>);
+/// The token of a request counts until this is dropped: through all its rounds.
+#[derive(Debug)]
+pub(super) struct Watched {
+    core: Arc<Core>,
+    token: Option<String>,
+}
 
-impl Drop for Watched<'_> {
+impl Watched {
+    fn begin(core: &Arc<Core>, request: &Message) -> Self {
+        let token = envelope::progress_token(request);
+        if let Some(token) = &token {
+            core.up.progress().insert(token.clone(), f64::MIN);
+        }
+        let core = Arc::clone(core);
+        Self { core, token }
+    }
+}
+
+impl Drop for Watched {
     fn drop(&mut self) {
-        if let Some(token) = &self.1 {
-            self.0.progress().remove(token);
+        if let Some(token) = &self.token {
+            self.core.up.progress().remove(token);
         }
     }
 }
@@ -41,14 +57,6 @@ impl Drop for Watched<'_> {
 impl Up {
     fn progress(&self) -> MutexGuard<'_, HashMap<String, f64>> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn watch(&self, request: &Message) -> Watched<'_> {
-        let token = envelope::progress_token(request);
-        if let Some(token) = &token {
-            self.progress().entry(token.clone()).or_insert(f64::MIN);
-        }
-        Watched(self, token)
     }
 
     /// A notification of the server's on its way to the client; `None` when it is not for the client. What belongs to no request
@@ -100,7 +108,8 @@ impl Request {
         if !self.ready().await? {
             return Ok(Step::Gone);
         }
-        let _watched = self.core.up.watch(&self.message);
+        let begin = || Watched::begin(&self.core, &self.message);
+        course.watched.get_or_insert_with(begin);
         let message = envelope.put_in(&course.message).with_id(&course.id);
         let outgoing = self.core.learned.outgoing(message);
         let Step::Answered(answer, rest) = self.send(&outgoing, &course.id).await? else {
