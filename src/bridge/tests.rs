@@ -1,154 +1,20 @@
+//! The bridge with a scripted server, under tokio's paused clock.
+
+mod interleavings;
+mod rig;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::FutureExt;
 use proptest::prelude::*;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
-use url::Url;
 
-use super::{AtEnd, Begins, Bridge, End, Options, Order, Protocol, Remote, filter};
-use crate::auth::Authorizer;
+use super::{End, Options};
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Kind, Message, reply};
-use crate::net::client::{self, Client};
-use crate::queue::{self, Receiver, Sender};
-use crate::transport::scripted::Scripted;
-use crate::transport::stdio::Input;
-use crate::transport::{Events, Exchange, Limits, Outgoing, Reply, Transport};
-
-/// A bridge to a scripted peer, with the client's ends of its queues.
-pub(super) struct Rig {
-    pub input: Option<Sender<Input>>,
-    output: Receiver<Message>,
-    stop: Option<oneshot::Sender<()>>,
-    end: JoinHandle<End>,
-    sent: Arc<Mutex<Vec<Message>>>,
-}
-
-type Script = dyn Fn(&Message) -> Result<Reply, Failure> + Send + Sync;
-
-pub(super) fn options() -> Options {
-    Options {
-        initialize_wait: Duration::from_secs(8),
-        request_timeout: None,
-        grace: Duration::from_secs(30),
-        ping_interval: None,
-        max_message_size: 1 << 20,
-        filter: filter::Options::default(),
-        begins: Begins::Eager,
-        at_end: AtEnd::Leave,
-        server: "https://server.example/mcp".to_owned(),
-    }
-}
-
-/// A network with nobody on it.
-pub(super) fn network() -> client::Options {
-    client::Options {
-        url: Url::parse("http://127.0.0.1:1/mcp").unwrap(),
-        proxy: client::Proxy::Direct,
-        ca_file: None,
-        client_cert: None,
-        client_key: None,
-        verify: client::Verify::Certificates,
-        family: client::Family::Any,
-        connect_timeout: Duration::from_secs(1),
-        cookies: client::Cookies::Off,
-        named_by: client::NamedBy::User,
-    }
-}
-
-fn remote(scripted: Scripted, authorizer: Authorizer) -> Remote {
-    let network = network();
-    let url = network.url.clone();
-    let client = Client::new(network).unwrap();
-    let limits = Limits {
-        headers: None,
-        body: None,
-        message: 1 << 20,
-    };
-    let exchange = Exchange::new(client, url, http::HeaderMap::new(), authorizer, limits);
-    Remote {
-        exchange: Arc::new(exchange),
-        order: Order::HttpFirst,
-        protocol: Protocol::Auto,
-        verdicts: None,
-        scripted: Some(Transport::Scripted(Arc::new(scripted))),
-    }
-}
-
-impl Rig {
-    fn new(
-        options: Options,
-        script: impl Fn(&Message) -> Result<Reply, Failure> + Send + Sync + 'static,
-    ) -> Self {
-        Self::with(options, Authorizer::None, script)
-    }
-
-    pub fn with(
-        options: Options,
-        authorizer: Authorizer,
-        script: impl Fn(&Message) -> Result<Reply, Failure> + Send + Sync + 'static,
-    ) -> Self {
-        let script: Arc<Script> = Arc::new(script);
-        let sent = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&sent);
-        let scripted = Scripted::new(move |outgoing: Outgoing| {
-            log.lock().unwrap().push(outgoing.message.clone());
-            let reply = script(&outgoing.message);
-            async move { reply }.boxed()
-        });
-        let (to_bridge, input) = queue::bounded(1 << 20);
-        let (output, from_bridge) = queue::bounded(1 << 20);
-        let (stop, stopped) = oneshot::channel();
-        let bridge = Bridge::new(options, remote(scripted, authorizer), output);
-        let end = tokio::spawn(bridge.run(input, async {
-            if stopped.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }));
-        Self {
-            input: Some(to_bridge),
-            output: from_bridge,
-            stop: Some(stop),
-            end,
-            sent,
-        }
-    }
-
-    pub async fn send(&self, line: &str) {
-        let line = Bytes::from(line.to_owned());
-        self.input
-            .as_ref()
-            .unwrap()
-            .send(Input::parse(line))
-            .await
-            .unwrap();
-    }
-
-    pub async fn recv(&mut self) -> String {
-        let message = self.output.recv().await.expect("a message");
-        String::from_utf8(message.line().to_vec()).unwrap()
-    }
-
-    /// Waits until a message of this method has been sent.
-    async fn until_sent(&self, method: &str) {
-        while self.sent(method) == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    pub fn sent(&self, method: &str) -> usize {
-        self.sent
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|message| message.method() == method)
-            .count()
-    }
-}
+use crate::transport::{Events, Reply};
+pub(super) use rig::{Rig, network, options};
 
 fn call(id: u64) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"x"}}}}"#)

@@ -160,9 +160,13 @@ pub(super) fn strip(params: &mut Members<'_>) {
     });
 }
 
-/// The token under which the sender of a request wants to hear of its progress, raw (2025-11-25 progress §Progress Flow).
-pub fn progress_token(request: &Message) -> Option<String> {
-    meta_of(request, PROGRESS_TOKEN)
+/// The token under which the sender of a request wants to hear of its progress, or under which a notification tells of it, raw
+/// (2025-11-25 progress §Progress Flow).
+pub fn progress_token(message: &Message) -> Option<String> {
+    match message.kind() {
+        Kind::Notification => param(message, PROGRESS_TOKEN),
+        _ => meta_of(message, PROGRESS_TOKEN),
+    }
 }
 
 /// The token that a notification of progress names, raw.

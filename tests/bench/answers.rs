@@ -19,6 +19,9 @@ use crate::payload;
 /// Where the server answers.
 pub const PATH: &str = "/mcp";
 
+/// Where it does so in the revision of 2026-07-28.
+pub const MODERN_PATH: &str = "/modern";
+
 /// Event streams are written in pieces of this size, wherever that cuts them.
 const PIECE: usize = 16 * 1024;
 
@@ -66,16 +69,21 @@ struct Arguments<'a> {
 struct Meta<'a> {
     #[serde(borrow, rename = "progressToken")]
     progress_token: Option<&'a RawValue>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
+    version: Option<&'a RawValue>,
 }
 
 /// Answers one HTTP request.
 pub async fn answer(request: Request<Incoming>) -> Result<Response<Body>, anyhow::Error> {
-    if request.uri().path() != PATH {
+    let modern = match request.uri().path() {
+        PATH => false,
+        MODERN_PATH => true,
         // Some bridges look for OAuth metadata first.
-        return empty(404);
-    }
+        _ => return empty(404),
+    };
     match *request.method() {
         Method::POST => {}
+        _ if modern => return empty(405),
         // The listening stream: it stays open, and nothing ever comes.
         Method::GET => {
             let silence = StreamBody::new(pending()).boxed_unsync();
@@ -87,6 +95,7 @@ pub async fn answer(request: Request<Incoming>) -> Result<Response<Body>, anyhow
     }
     let body = request.into_body().collect().await?.to_bytes();
     match serde_json::from_slice::<Message<'_>>(&body) {
+        Ok(message) if modern => modern_reply(&message),
         Ok(message) => reply(&message),
         Err(_) => empty(400),
     }
@@ -124,6 +133,28 @@ fn reply(message: &Message<'_>) -> anyhow::Result<Response<Body>> {
             json(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
         }
     }
+}
+
+/// Answers one message of 2026-07-28; any other is refused.
+fn modern_reply(message: &Message<'_>) -> anyhow::Result<Response<Body>> {
+    let Some(id) = message.id.map(RawValue::get) else {
+        return empty(202);
+    };
+    if message.params.meta.version.is_none() {
+        let error = r#"{"code":-32022,"message":"Unsupported protocol version","data":{"supported":["2026-07-28"]}}"#;
+        let mut refusal = json(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))?;
+        *refusal.status_mut() = http::StatusCode::BAD_REQUEST;
+        return Ok(refusal);
+    }
+    if message.method == "server/discover" {
+        let supported = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}"#;
+        return result(id, supported);
+    }
+    let text = serde_json::to_string(&message.params.arguments.text)?;
+    result(
+        id,
+        &format!(r#"{{"resultType":"complete","content":[{{"type":"text","text":{text}}}]}}"#),
+    )
 }
 
 /// The answer to `initialize`, with a session.

@@ -16,7 +16,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::lines::{Line, Lines};
 use crate::options::Launch;
-use crate::plan::Scheme;
+use crate::plan::{Era, Scheme};
 use crate::scene::Scene;
 use crate::{payload, process};
 
@@ -30,6 +30,8 @@ pub struct Bridge {
     /// What the bridge writes to stdout.
     pub lines: Lines<ChildStdout>,
     last_id: u64,
+    /// What its client speaks.
+    era: Era,
     /// What the bridge writes to stderr.
     log: PathBuf,
     watchdog: Watchdog,
@@ -68,6 +70,7 @@ impl Bridge {
             stdin: child.stdin.take(),
             lines: Lines::new(child.stdout.take().context("no stdout")?),
             last_id: 0,
+            era: Era::Legacy,
             log,
             watchdog: Watchdog::new(child.id(), limit),
             child,
@@ -89,6 +92,23 @@ impl Bridge {
         }
     }
 
+    /// Starts a bridge for a client of 2026-07-28, which begins with `server/discover`.
+    pub fn ready_modern(
+        launch: &Launch,
+        scene: &Scene,
+        scheme: Scheme,
+        limit: Duration,
+    ) -> anyhow::Result<Self> {
+        let mut bridge = Self::start(launch, scene, scheme, limit)?;
+        bridge.era = Era::Modern;
+        let id = bridge.next_id();
+        let done = bridge.ask(id, payload::discover(id).into_bytes());
+        match done.and_then(|_| bridge.echo()) {
+            Ok(()) => Ok(bridge),
+            Err(error) => Err(bridge.explain(error)),
+        }
+    }
+
     /// `initialize`, up to its answer.
     pub fn initialize(&mut self) -> anyhow::Result<()> {
         let id = self.next_id();
@@ -105,7 +125,11 @@ impl Bridge {
     /// One small call.
     pub fn echo(&mut self) -> anyhow::Result<()> {
         let id = self.next_id();
-        self.ask(id, payload::echo(id).into_bytes())?;
+        let call = match self.era {
+            Era::Legacy => payload::echo(id),
+            Era::Modern => payload::modern_echo(id),
+        };
+        self.ask(id, call.into_bytes())?;
         Ok(())
     }
 

@@ -54,6 +54,20 @@ pub fn echo(id: u64) -> String {
     call(id, "echo", r#""arguments":{"text":"hello, far away"}"#)
 }
 
+/// What each request of 2026-07-28 says of its sender.
+const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+
+/// A `server/discover` request.
+pub fn discover(id: u64) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"server/discover","params":{{{META}}}}}"#)
+}
+
+/// A small call of 2026-07-28.
+pub fn modern_echo(id: u64) -> String {
+    let arguments = r#""arguments":{"text":"hello, far away"}"#;
+    call(id, "echo", &format!("{arguments},{META}"))
+}
+
 /// A call that is answered by so many MiB, as a JSON body or as one event.
 pub fn big(id: u64, mib: usize, event: bool) -> String {
     let blocks = blocks(mib);

@@ -13,6 +13,8 @@ pub enum Work {
     Start,
     /// Small calls one after the other.
     RoundTrip(Scheme),
+    /// The same between a client and a server of different eras, beside a pair that matches.
+    Mixed(Era),
     /// Processor time for a small call.
     Cpu,
     /// 64 small calls in flight at any time.
@@ -29,11 +31,22 @@ pub enum Work {
     Peak(Form),
 }
 
+/// What a client speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Era {
+    /// 2025-11-25.
+    Legacy,
+    /// 2026-07-28.
+    Modern,
+}
+
 /// How the client reaches the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// Plain HTTP/1.1.
     Http,
+    /// The same, where the server speaks 2026-07-28.
+    Modern,
     /// TLS with a private CA, HTTP/2 where the client offers it.
     Https,
 }
@@ -152,6 +165,12 @@ fn small_calls() -> Vec<Measurement> {
         of("https", Work::RoundTrip(Scheme::Https), 5)
             .row("over https, p50", Seconds, Open)
             .row("over https, p99", Seconds, Open),
+        of("mixed", Work::Mixed(Era::Legacy), 5)
+            .row("old client, new server, p50", Seconds, AtMost(1.5))
+            .row("old client, new server, p99", Seconds, Open),
+        of("mixed", Work::Mixed(Era::Modern), 5)
+            .row("new client, old server, p50", Seconds, AtMost(1.5))
+            .row("new client, old server, p99", Seconds, Open),
         of("cpu", Work::Cpu, 3).row("processor time for each call", Seconds, Open),
         of("inflight", Work::InFlight, 7).row("64 in flight, calls", PerSecond, AtLeast(0.4)),
     ]

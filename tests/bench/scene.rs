@@ -18,6 +18,7 @@ pub struct Scene {
     server: Child,
     http: String,
     https: String,
+    modern: String,
     /// How to run a program that does nothing.
     pub empty: Vec<PathBuf>,
     /// What the empty program is.
@@ -41,7 +42,7 @@ impl Scene {
         let stdout = server.stdout.take().context("no stdout")?;
         let mut lines = BufReader::new(stdout).lines();
         let mut url = || lines.next().context("the server did not start");
-        let (http, https) = (url()??, url()??);
+        let (http, https, modern) = (url()??, url()??, url()??);
         let (empty, empty_name) = match compile_empty(folder.path()) {
             Ok(program) => (vec![program], "an empty Rust program"),
             Err(_) => (vec![this, "--empty".into()], "this program doing nothing"),
@@ -51,6 +52,7 @@ impl Scene {
             server,
             http,
             https,
+            modern,
             empty,
             empty_name,
             quick,
@@ -62,6 +64,7 @@ impl Scene {
         match scheme {
             Scheme::Http => &self.http,
             Scheme::Https => &self.https,
+            Scheme::Modern => &self.modern,
         }
     }
 

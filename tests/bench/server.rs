@@ -16,10 +16,10 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::answers::{self, PATH};
+use crate::answers::{self, MODERN_PATH, PATH};
 use crate::scene;
 
-/// Serves http and https on loopback, prints both URLs, and ends when stdin does. The CA's
+/// Serves http and https on loopback, prints the URLs, and ends when stdin does. The CA's
 /// certificate is left in `folder`.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run(folder: &Path) -> anyhow::Result<()> {
@@ -28,6 +28,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
     let secure = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}{PATH}", plain.local_addr()?);
     println!("https://{}{PATH}", secure.local_addr()?);
+    println!("http://{}{MODERN_PATH}", plain.local_addr()?);
     let (gone, parent_gone) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let _ = std::io::stdin().read(&mut [0]);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::options::Launch;
-use crate::plan::Work;
+use crate::plan::{Era, Scheme, Work};
 use crate::scene::Scene;
 use crate::{direct, through};
 
@@ -38,11 +38,53 @@ impl Subject {
     /// Does the work once. One value for each row, in its unit; none where there is nothing to
     /// compare or the platform does not tell.
     pub fn measure(&self, work: Work, scene: &Scene, limit: Duration) -> anyhow::Result<Vec<f64>> {
+        match (self, work) {
+            (Self::Direct, Work::Mixed(era)) => matched(era, scene, limit),
+            (Self::Ours(launch), Work::Mixed(era)) => {
+                through::pair(&with_ca(launch, scene), era, other(era), scene, limit)
+            }
+            // Nobody else translates.
+            (Self::Bridge(_), Work::Mixed(_)) => Ok(Vec::new()),
+            _ => self.measure_alike(work, scene, limit),
+        }
+    }
+
+    /// Does work that everybody does.
+    fn measure_alike(
+        &self,
+        work: Work,
+        scene: &Scene,
+        limit: Duration,
+    ) -> anyhow::Result<Vec<f64>> {
         match self {
             Self::Direct => direct::measure(work, scene, limit),
             Self::Ours(launch) => through::measure(&with_ca(launch, scene), work, scene, limit),
             Self::Bridge(launch) => through::measure(launch, work, scene, limit),
         }
+    }
+}
+
+/// A client of this era, through our bridge, to a server of the same.
+fn matched(era: Era, scene: &Scene, limit: Duration) -> anyhow::Result<Vec<f64>> {
+    let Subject::Ours(launch) = Subject::ours() else {
+        return Ok(Vec::new());
+    };
+    through::pair(&with_ca(&launch, scene), era, own(era), scene, limit)
+}
+
+/// Where the server speaks this.
+fn own(era: Era) -> Scheme {
+    match era {
+        Era::Legacy => Scheme::Http,
+        Era::Modern => Scheme::Modern,
+    }
+}
+
+/// Where it speaks the other one.
+fn other(era: Era) -> Scheme {
+    match era {
+        Era::Legacy => Scheme::Modern,
+        Era::Modern => Scheme::Http,
     }
 }
 

@@ -48,6 +48,7 @@ impl Table {
             "direct = a plain reqwest client doing the same work; for the start, {}",
             scene.empty_name
         );
+        println!("            and for mixed pairs, mcp-tether with a server of the client's era");
         println!(
             "values are medians of all rounds; N x = median of the ratios to direct within each round"
         );

@@ -7,7 +7,7 @@ use anyhow::{bail, ensure};
 use crate::bridge::{Bridge, check_length, check_received};
 use crate::lines::id_in;
 use crate::options::Launch;
-use crate::plan::{Form, Scheme, Work};
+use crate::plan::{Era, Form, Scheme, Work};
 use crate::scene::Scene;
 use crate::subject::{EVENTS, IN_FLIGHT, WARM_UP, per_second, percentiles, span};
 use crate::{payload, process};
@@ -31,7 +31,7 @@ pub fn measure(
     };
     let mut bridge = Bridge::ready(launch, scene, scheme, limit)?;
     let values = match work {
-        Work::Start => Ok(Vec::new()),
+        Work::Start | Work::Mixed(_) => Ok(Vec::new()),
         Work::RoundTrip(_) => percentiles(span(scene), || bridge.echo()),
         Work::Cpu => cpu(&mut bridge, span(scene)),
         Work::InFlight => in_flight(&mut bridge, span(scene)),
@@ -41,6 +41,22 @@ pub fn measure(
         Work::Idle => idle(&bridge),
         Work::Peak(form) => peak(&mut bridge, form),
     };
+    values.map_err(|error| bridge.explain(error))
+}
+
+/// Small calls of a client of this era, one after the other, to a server of whatever era.
+pub fn pair(
+    launch: &Launch,
+    client: Era,
+    server: Scheme,
+    scene: &Scene,
+    limit: Duration,
+) -> anyhow::Result<Vec<f64>> {
+    let mut bridge = match client {
+        Era::Legacy => Bridge::ready(launch, scene, server, limit)?,
+        Era::Modern => Bridge::ready_modern(launch, scene, server, limit)?,
+    };
+    let values = percentiles(span(scene), || bridge.echo());
     values.map_err(|error| bridge.explain(error))
 }
 

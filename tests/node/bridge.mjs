@@ -104,6 +104,8 @@ export class Bridge {
   constructor(home, args) {
     this.home = home;
     this.answers = {};
+    /// The notifications that came.
+    this.heard = [];
     this.#child = spawn(BINARY, args, { env: home.environment, stdio: 'pipe' });
     this.#child.stderr.on('data', (data) => (home.said += data));
     this.#child.stdin.on('error', () => {});
@@ -187,7 +189,8 @@ export class Bridge {
     if (this.#wrong) return Promise.reject(this.#wrong);
     const id = this.#next++;
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { method, resolve, reject }));
-    this.#send({ jsonrpc: '2.0', id, method, params: this.#meta ? { ...params, _meta: this.#meta } : params });
+    const sent = this.#meta ? { ...params, _meta: { ...params._meta, ...this.#meta } } : params;
+    this.#send({ jsonrpc: '2.0', id, method, params: sent });
     return limited(answer, method, this.#child);
   }
 
@@ -214,6 +217,7 @@ export class Bridge {
     if (!isMessage(message)) this.home.wrongs.push(`no JSON-RPC on stdout: ${line}`);
     if (message?.method === undefined) this.#answer(message ?? {});
     else if (message.id !== undefined) this.#serve(message).catch((wrong) => this.#fail(wrong));
+    else this.heard.push(message);
   }
 
   #answer({ id, result, error }) {

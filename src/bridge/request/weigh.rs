@@ -29,7 +29,7 @@ impl Request {
             Pairing::Up => Asked::Discover,
             Pairing::Down => Asked::OwnInitialize,
         };
-        match judge(asked, &outcome) {
+        match judge(pairing, asked, &outcome) {
             Verdict::Is(era) => {
                 self.core.link.settle(era, pairing != Pairing::Direct);
                 Some(outcome)
@@ -90,8 +90,10 @@ impl Request {
     }
 }
 
-fn judge(asked: Asked, outcome: &Result<Step, Failure>) -> Verdict {
+fn judge(pairing: Pairing, asked: Asked, outcome: &Result<Step, Failure>) -> Verdict {
     match outcome {
+        // A handshake that succeeds has settled it, and one that is refused is a failure: this answer was given here.
+        Ok(_) if pairing != Pairing::Direct => Verdict::Unclear,
         Ok(Step::Answered(answer, _)) => verdict(asked, Ok(answer)),
         Ok(Step::Here(_) | Step::Again | Step::Gone) => Verdict::Unclear,
         Err(failure) => verdict(asked, Err(failure)),

@@ -175,6 +175,7 @@ fn a_progress_token_is_replaced_where_there_is_one() {
 
     let notification =
         parse(r#"{"method":"notifications/progress","params":{"progressToken":7,"progress":1.0}}"#);
+    assert_eq!(progress_token(&notification).as_deref(), Some("7"));
     let other = with_progress_token(&notification, "\"t\"");
     assert_eq!(
         other.payload(),
