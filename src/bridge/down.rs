@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::request::{Course, LISTEN, Request, Step};
 use crate::era::down::{self, Refusal};
-use crate::era::envelope::{Envelope, progress_of, progress_token, with_progress_token};
+use crate::era::envelope::{Envelope, progress_token, with_progress_token};
 use crate::era::mrtr::{self, Input, Retry};
 use crate::error::Failure;
 use crate::jsonrpc::reply::{self, code};
@@ -237,7 +237,7 @@ impl Request {
     async fn tell(&self, notification: Message, call: &Id, envelope: &Envelope) {
         let notification = match notification.method() {
             "notifications/progress" => match progress_token(&self.message) {
-                Some(token) if progress_of(&notification).as_deref() == Some(call.raw()) => {
+                Some(token) if progress_token(&notification).as_deref() == Some(call.raw()) => {
                     with_progress_token(&notification, &token)
                 }
                 _ => return,

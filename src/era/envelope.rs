@@ -169,11 +169,6 @@ pub fn progress_token(message: &Message) -> Option<String> {
     }
 }
 
-/// The token that a notification of progress names, raw.
-pub fn progress_of(notification: &Message) -> Option<String> {
-    param(notification, PROGRESS_TOKEN)
-}
-
 /// The request, or the notification of progress, with another token, raw. One that has none is returned as it is
 /// (2025-11-25 progress §Progress Flow).
 #[must_use]

@@ -9,7 +9,7 @@ use super::call::Turn;
 use crate::bridge::client::decline;
 use crate::bridge::core::Core;
 use crate::bridge::replay::Owner;
-use crate::era::envelope::progress_of;
+use crate::era::envelope::progress_token;
 use crate::jsonrpc::reply::{self, code};
 use crate::jsonrpc::{Id, Kind, Message};
 use crate::transport::Events;
@@ -41,7 +41,7 @@ impl Core {
 
     async fn told(self: &Arc<Self>, message: Message, ours: bool) -> Option<Message> {
         let call = match message.method() {
-            "notifications/progress" => progress_of(&message)
+            "notifications/progress" => progress_token(&message)
                 .and_then(|token| Id::parse(&token))
                 .and_then(|id| self.down.calls.of(&id)),
             // Where streams tell calls apart, this one names none.

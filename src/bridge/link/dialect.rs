@@ -84,17 +84,18 @@ impl Link {
             let mut dialect = self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *dialect, Known::Settled(era))
         };
-        match before {
-            Known::Settled(_) => {}
-            Known::Nothing if !mixed => {}
-            // Found again, or by a client of the other dialect, which will want to know it again.
-            Known::Supposed(before) if before == era => {}
-            Known::Nothing | Known::Supposed(_) => {
-                tracing::debug!("the server speaks {era:?}, mixed: {mixed}");
-                self.remote
-                    .remember(|verdict| verdict.modern = mixed.then_some(era == Era::Modern));
-            }
+        let matched = before == Known::Nothing && !mixed;
+        if matches!(before, Known::Settled(_)) || matched {
+            return;
         }
+        tracing::debug!("the server speaks {era:?}, mixed: {mixed}");
+        let modern = era == Era::Modern;
+        self.remote.remember(|verdict| {
+            // A client of the same dialect takes nothing away from one of the other.
+            if mixed || verdict.modern == Some(!modern) {
+                verdict.modern = mixed.then_some(modern);
+            }
+        });
     }
 
     /// It has HTTP+SSE, so it speaks an earlier revision.
