@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::challenge::{self, Challenge};
 use super::discovery::discover;
+use super::dpop::Challenged;
 use super::oauth::{Need, Oauth, Unproven, View, now};
 use super::{Credentials, Recovery, Refused, refresh};
 use crate::error::Failure;
@@ -33,9 +34,13 @@ impl Oauth {
         refused: &Credentials,
         refusal: &Refused<'_>,
     ) -> Result<Recovery, Failure> {
-        self.state().peer = refusal.peer;
         let (status, headers) = (refusal.status, refusal.headers);
         let challenges = challenge::challenges(headers);
+        {
+            let mut state = self.state();
+            state.peer = refusal.peer;
+            state.challenged = Challenged::of(&challenges);
+        }
         let oauth = challenge::oauth(&challenges);
         if status == StatusCode::FORBIDDEN {
             return match oauth {
@@ -51,7 +56,7 @@ impl Oauth {
         }
         let unproven = {
             let state = self.state();
-            if state.epoch != refused.generation && state.has_token() {
+            if state.epoch != refused.generation && self.has_token(&state) {
                 return Ok(Recovery::Renewed);
             }
             state.unproven
@@ -166,6 +171,7 @@ impl Oauth {
             resource_metadata: parameter("resource_metadata"),
             scope: parameter("scope"),
             before,
+            challenged: state.challenged,
             refused: state.epoch,
         };
     }
@@ -174,7 +180,7 @@ impl Oauth {
     pub(super) async fn renew(self: &Arc<Self>, epoch: u64) -> Result<Recovery, Failure> {
         let renewal = {
             let mut state = self.state();
-            if state.epoch != epoch && state.has_token() {
+            if state.epoch != epoch && self.has_token(&state) {
                 return Ok(Recovery::Renewed);
             }
             match (&state.renewal, &state.rest) {
@@ -224,8 +230,18 @@ impl Oauth {
         let Some(record) = self.record() else {
             return Ok(Recovery::SignIn);
         };
+        if record.tokens.is_some() && self.usable(Some(&record)).is_none() {
+            tracing::debug!(
+                "the kept tokens are not of the kind that is wanted, or lack their key"
+            );
+            return Ok(Recovery::SignIn);
+        }
         match refresh::refresh(&self.http().await, &self.options, &record).await? {
-            refresh::Outcome::Refreshed(record) => {
+            refresh::Outcome::Refreshed(mut record) => {
+                if let Some(tokens) = &mut record.tokens {
+                    // Tokens of which none can be sent lead to a sign-in.
+                    let _ = self.presenter.fit(tokens);
+                }
                 self.vault.save(&record).await;
                 self.adopt(*record, Some(Unproven::Refreshed));
                 Ok(Recovery::Renewed)

@@ -21,8 +21,6 @@ const LEFT_OUT = {
   'auth/client-credentials-basic': 'no sign-in of machines yet',
   'auth/enterprise-managed-authorization': 'no sign-in through an identity provider of the company yet',
   'auth/wif-jwt-bearer': 'no workload identity yet',
-  'auth/dpop': 'no proof of possession yet',
-  'auth/dpop-nonce': 'no proof of possession yet',
 };
 
 /// How many scenarios run at a time. Each is a few programs.

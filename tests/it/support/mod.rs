@@ -12,6 +12,7 @@ pub mod launch;
 pub mod ledger;
 pub mod mcp;
 mod pipes;
+pub mod proofs;
 pub mod protected;
 pub mod rpc;
 pub mod scene;
