@@ -17,7 +17,7 @@ use url::Url;
 
 pub use demand::{Challenged, Demand, Must, Use, decide};
 
-use super::challenge::challenges;
+use super::challenge;
 use crate::error::Failure;
 use crate::secret::Secret;
 
@@ -29,6 +29,9 @@ pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// The error of a server that wants a nonce, or another one (RFC 9449 §8, §9).
 pub const USE_NONCE: &str = "use_dpop_nonce";
+
+/// The error of a server that finds a proof wrong (RFC 9449 §5, §7.1). It says nothing of the token.
+pub const INVALID_PROOF: &str = "invalid_dpop_proof";
 
 /// How often one request is sent again with another nonce.
 pub const MAX_NONCES: u32 = 2;
@@ -207,10 +210,7 @@ fn is_nonce(text: &str) -> bool {
 
 /// Whether a 401 says only that the proof wants another nonce (RFC 9449 §9).
 pub fn wants_nonce(headers: &HeaderMap) -> bool {
-    let challenges = challenges(headers);
-    challenges
-        .iter()
-        .any(|challenge| challenge.parameter("error") == Some(USE_NONCE))
+    challenge::error(&challenge::challenges(headers), USE_NONCE)
 }
 
 /// The key of a sign-in, and whether its tokens have to be bound to it.
@@ -220,6 +220,14 @@ pub struct Binding {
     pub key: Arc<Key>,
     /// Whether a token that is not bound to it is of no use.
     pub must: Must,
+}
+
+/// The server finds our proofs wrong: neither another token nor a sign-in helps.
+pub fn refused_proof() -> Failure {
+    Failure::Credentials {
+        what: format!("the server refuses the proof that goes with the token ({INVALID_PROOF})"),
+        hint: "check the clock of this machine; if it is right, tell the server's owner",
+    }
 }
 
 /// The system gives no random bytes.

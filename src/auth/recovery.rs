@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::challenge::{self, Challenge};
 use super::discovery::discover;
-use super::dpop::Challenged;
+use super::dpop::{self, Challenged};
 use super::oauth::{Need, Oauth, Unproven, View, now};
 use super::{Credentials, Recovery, Refused, refresh};
 use crate::error::Failure;
@@ -36,10 +36,10 @@ impl Oauth {
     ) -> Result<Recovery, Failure> {
         let (status, headers) = (refusal.status, refusal.headers);
         let challenges = challenge::challenges(headers);
-        {
-            let mut state = self.state();
-            state.peer = refusal.peer;
-            state.challenged = Challenged::of(&challenges);
+        self.note_refusal(refusal, &challenges);
+        let proven = refused.headers.contains_key(dpop::PROOF);
+        if proven && challenge::error(&challenges, dpop::INVALID_PROOF) {
+            return Err(dpop::refused_proof());
         }
         let oauth = challenge::oauth(&challenges);
         if status == StatusCode::FORBIDDEN {
@@ -159,6 +159,18 @@ impl Oauth {
             }
             (false, _) => Ok(Recovery::SignIn),
         }
+    }
+
+    /// What a sign-in needs to know of the last refusal, whichever request caused it.
+    fn note_refusal(&self, refusal: &Refused<'_>, challenges: &[Challenge]) {
+        let mut state = self.state();
+        state.peer = refusal.peer;
+        let tokens = state
+            .record
+            .as_ref()
+            .and_then(|record| record.tokens.as_ref());
+        let bound = tokens.is_some_and(|tokens| tokens.dpop_key.is_some());
+        state.challenged = Challenged::of(challenges).at_least(bound);
     }
 
     fn note_need(&self, challenge: Option<&Challenge>, before: Option<String>) {

@@ -88,7 +88,7 @@ pub(super) async fn refresh(
                 Err(failure)
             }
             // It says nothing of the token.
-            dpop::USE_NONCE => Err(failure),
+            dpop::USE_NONCE | dpop::INVALID_PROOF => Err(failure),
             "invalid_client" | "unauthorized_client" => {
                 tracing::debug!("the server no longer knows this client: {failure}");
                 record.tokens = None;

@@ -239,6 +239,37 @@ fn a_storm_of_nonces_of_the_authorization_server_ends_with_an_error_and_loses_no
 }
 
 #[test]
+fn a_proof_that_the_server_finds_wrong_is_an_error_that_speaks_of_the_clock() {
+    let scene = binding();
+    let tether = scene.sign_in(bound(&scene));
+    scene.mcp.set(|door| door.proofs = Wants::Perfection);
+    let error = tether.call("1", "echo", "{}");
+    assert_eq!(error.code(), -31004, "{}", error.text);
+    assert!(error.text.contains("clock"), "{}", error.text);
+    assert_eq!(scene.auth.refreshes(), 0);
+    assert_eq!(addresses(&tether.stderr()).len(), 1, "no other sign-in");
+    scene.mcp.set(|door| door.proofs = Wants::NoNonce);
+    works(&tether, "2");
+}
+
+#[test]
+fn a_step_up_stays_bound_whatever_the_challenge_calls_itself() {
+    let scene = binding();
+    scene.mcp.set(|door| {
+        door.asks = Asks::Challenge;
+        door.challenge = Some("read");
+        door.scopes.insert("add", "write");
+    });
+    let tether = scene.signed_in();
+    works(&tether, "1");
+    tether.send(&rpc::call("2", "add", r#"{"a":1,"b":2}"#));
+    assert_eq!(visit::follow(&nth_address(&tether, 2)).status, 200);
+    tether.answer("2").result();
+    assert_eq!(sent(&scene), only("DPoP"));
+    assert_eq!(record(&scene)["tokens"]["token_type"], "DPoP");
+}
+
+#[test]
 fn a_lost_key_leads_to_a_sign_in_and_the_token_is_not_sent_without_it() {
     for damage in [None, Some(""), Some("AAAA")] {
         let scene = binding();

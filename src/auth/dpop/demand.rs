@@ -54,6 +54,15 @@ impl Challenged {
             (true, false) => Self::Only,
         }
     }
+
+    /// The same where the tokens in use are `bound`: the server takes such, whatever it says when it refuses one.
+    #[must_use]
+    pub fn at_least(self, bound: bool) -> Self {
+        if bound && self == Self::No {
+            return Self::Also;
+        }
+        self
+    }
 }
 
 /// Whether a token that is not bound to the key is of no use.

@@ -32,6 +32,8 @@ pub enum Wants {
     Storm,
     /// A nonce, which it never gives.
     Silence,
+    /// Something that no proof has.
+    Perfection,
 }
 
 /// The books of one server.
@@ -93,7 +95,7 @@ impl Proofs {
         let mut nonces = lock(&self.nonces);
         let current = format!("nonce-{nonces}");
         match wants {
-            Wants::NoNonce => None,
+            Wants::NoNonce | Wants::Perfection => None,
             Wants::Nonce if proof.nonce.as_ref() == Some(&current) => None,
             Wants::Nonce => Some(current),
             Wants::Storm => {

@@ -191,6 +191,8 @@ enum Pass {
     None,
     /// Nothing without that nonce.
     Nonce(String),
+    /// Nothing with a proof that is wrong.
+    Wrong,
 }
 
 impl Books<'_> {
@@ -222,6 +224,10 @@ impl Books<'_> {
                 } else {
                     refusal.header(NONCE, &nonce)
                 });
+            }
+            Pass::Wrong => {
+                let challenge = format!(r#"DPoP error="invalid_dpop_proof", {metadata}"#);
+                return Some(Response::status(401).header("www-authenticate", &challenge));
             }
             Pass::Scope(scope) if !door.shut => scope,
             _ => {
@@ -296,6 +302,7 @@ impl Books<'_> {
             ("DPoP", Some(key)) => match self.proofs.check(request, Some(token)) {
                 Err(wrong) => return offend(&wrong),
                 Ok(proof) if proof.key != key => return offend("a proof of another key"),
+                Ok(_) if self.door.proofs == Wants::Perfection => return Pass::Wrong,
                 Ok(proof) => {
                     if let Some(nonce) = self.proofs.nonce_for(&proof, self.door.proofs) {
                         return Pass::Nonce(nonce);
