@@ -251,7 +251,7 @@ impl Oauth {
         match refresh::refresh(&self.http().await, &self.options, &record).await? {
             refresh::Outcome::Refreshed(mut record) => {
                 if let Some(tokens) = &mut record.tokens {
-                    // Tokens of which none can be sent lead to a sign-in.
+                    // One that the server did not renew is refused soon, and that leads to a sign-in.
                     let _ = self.presenter.fit(tokens);
                 }
                 self.vault.save(&record).await;

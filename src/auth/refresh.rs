@@ -7,7 +7,7 @@ use super::flow::{self, NoToken};
 use super::http::OauthHttp;
 use super::metadata::ServerMetadata;
 use super::oauth::now;
-use super::options::{Options, Resource, Sends};
+use super::options::{Options, Resource};
 use crate::error::Failure;
 use crate::store::{Key, Record, Tokens};
 
@@ -63,13 +63,7 @@ pub(super) async fn refresh(
     match flow::refresh(http, &server, client, token, resource).await {
         Ok(fresh) => {
             let before = record.tokens.take();
-            let renewed = fresh.id.is_some();
-            let mut tokens = stored(fresh, before.as_ref());
-            if options.sends == Sends::IdToken && !renewed {
-                // The one of before is what was to be renewed.
-                tokens.id_token = None;
-            }
-            record.tokens = Some(tokens);
+            record.tokens = Some(stored(fresh, before.as_ref()));
             tracing::debug!("refreshed the token");
             Ok(Outcome::Refreshed(Box::new(record)))
         }

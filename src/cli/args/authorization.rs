@@ -105,7 +105,7 @@ pub struct Authorization {
     /// Open no browser: the address is printed
     #[arg(long)]
     pub no_browser: bool,
-    /// Use only tokens that are bound to a key of this machine (DPoP); without it they are where the server asks for that
+    /// Use only tokens that are bound to a key, which is kept with them (DPoP); a server that asks for such gets them anyway
     #[arg(long, conflicts_with = "use_id_token")]
     pub dpop: bool,
     /// Send the ID token in place of the access token
