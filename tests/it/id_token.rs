@@ -48,7 +48,7 @@ fn the_id_token_is_sent_and_renewed_in_place_of_the_access_token() {
 }
 
 #[test]
-fn it_is_renewed_ahead_of_its_own_end() {
+fn the_end_that_is_kept_is_its_own() {
     // The access token lasts an hour.
     let scene = scene(Some(2));
     let tether = scene.sign_in(launch(&scene));
