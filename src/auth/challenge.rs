@@ -38,6 +38,13 @@ pub fn oauth(challenges: &[Challenge]) -> Option<&Challenge> {
     of("bearer").or_else(|| of("dpop"))
 }
 
+/// Whether one of them names this error (RFC 6750 §3.1, RFC 9449 §7.1).
+pub fn error(challenges: &[Challenge], code: &str) -> bool {
+    challenges
+        .iter()
+        .any(|challenge| challenge.parameter("error") == Some(code))
+}
+
 fn parse(text: &str) -> Vec<Challenge> {
     let mut reader = Reader(text);
     let mut challenges: Vec<Challenge> = Vec::new();

@@ -5,6 +5,7 @@ use ::http::StatusCode;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::dpop::Demand;
 use super::http::{Answer, OauthHttp, unusable};
 use super::metadata::{
     ResourceMetadata, ServerMetadata, canonical_resource, covers, issuer_locations,
@@ -49,6 +50,8 @@ pub struct Discovered {
     pub resource: String,
     /// Scopes that the resource names; the challenge's count more.
     pub scopes: Option<Vec<String>>,
+    /// What the resource says of proofs.
+    pub demand: Demand,
     /// The issuer, as the resource writes it: logins are kept under it.
     pub issuer: String,
     /// Its metadata.
@@ -84,6 +87,10 @@ pub async fn discover(
     let mut issuers = resource.authorization_servers.clone();
     // Stable: the server's order decides among equals.
     issuers.sort_by_key(|issuer| !known.contains(issuer));
+    let demand = Demand {
+        required: resource.dpop_bound_access_tokens_required,
+        algorithms: resource.dpop_signing_alg_values_supported,
+    };
     let mut last = wrong("the server's metadata names no authorization server".to_owned());
     for issuer in issuers {
         match server_metadata(http, &issuer, checks.issuer).await {
@@ -91,6 +98,7 @@ pub async fn discover(
                 return Ok(Discovered {
                     resource: resource.resource,
                     scopes: resource.scopes_supported,
+                    demand,
                     issuer,
                     metadata,
                     source: Source::Document,
@@ -220,6 +228,7 @@ async fn of_base_url(
     Ok(Discovered {
         resource: canonical_resource(server),
         scopes: None,
+        demand: Demand::default(),
         issuer: metadata.issuer.clone(),
         metadata,
         source,

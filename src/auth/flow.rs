@@ -169,6 +169,7 @@ impl Attempt {
             request = request.add_extra_param("resource", resource);
         }
         tokens::read(
+            http,
             request.request_async(http).await,
             self.extras.scope.as_deref(),
         )
@@ -192,7 +193,7 @@ pub async fn refresh(
     if let Some(resource) = resource {
         request = request.add_extra_param("resource", resource);
     }
-    tokens::read(request.request_async(http).await, None)
+    tokens::read(http, request.request_async(http).await, None)
 }
 
 /// Revokes a token (RFC 7009), with all that was granted along with it where the server does that. `oauth2` would refuse an

@@ -52,7 +52,7 @@ pub(super) async fn take_turn(oauth: &Oauth) -> Result<Next, Failure> {
         .record()
         .and_then(|record| Some(record.tokens.as_ref()?.access.clone()));
     if let Ok(Some(record)) = oauth.vault.find().await
-        && let Some(tokens) = &record.tokens
+        && let Some(tokens) = oauth.usable(Some(&record))
         && Some(&tokens.access) != refused.as_ref()
         && !refresh::is_expired(tokens, now())
     {

@@ -2,19 +2,22 @@
 //! across a redirect, bounded in size and time.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use reqwest::{RequestBuilder, Response};
+use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
+use super::dpop::{self, Binding, Claims, Nonces};
 use super::leniency::token_answer;
 use super::metadata::is_safe;
+use super::oauth::now;
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::net::client::{Client, Options};
@@ -47,6 +50,8 @@ pub struct OauthHttp {
     reach: Reach,
     /// One client for each origin: which authorities and proxies apply depends on it.
     clients: Mutex<HashMap<String, reqwest::Client>>,
+    nonces: Arc<Nonces>,
+    binding: OnceLock<Binding>,
 }
 
 impl OauthHttp {
@@ -56,7 +61,25 @@ impl OauthHttp {
             base,
             reach,
             clients: Mutex::default(),
+            nonces: Arc::default(),
+            binding: OnceLock::new(),
         }
+    }
+
+    /// The same with the nonces that earlier requests have brought.
+    #[must_use]
+    pub fn with_nonces(self, nonces: Arc<Nonces>) -> Self {
+        Self { nonces, ..self }
+    }
+
+    /// From now on token requests carry a proof (RFC 9449 §5). Only the first key counts.
+    pub fn bind(&self, binding: Binding) {
+        let _ = self.binding.set(binding);
+    }
+
+    /// The key that tokens are bound to, where they are.
+    pub fn binding(&self) -> Option<&Binding> {
+        self.binding.get()
     }
 
     /// Fetches a document.
@@ -122,8 +145,24 @@ impl OauthHttp {
         let (parts, body) = request.into_parts();
         let url = Url::parse(&parts.uri.to_string()).map_err(|_| Failure::Closed)?;
         let client = self.client(&url)?;
-        let sent = client.post(url.clone()).headers(parts.headers).body(body);
-        let answer = token_answer(self.send(&url, sent).await?);
+        let mut nonces = 0;
+        let answer = loop {
+            let mut sent = client
+                .post(url.clone())
+                .headers(parts.headers.clone())
+                .body(body.clone());
+            let nonce = self.nonces.get(&url);
+            if let Some(binding) = self.binding() {
+                sent = sent.header(dpop::PROOF, proof(binding, &url, nonce.as_deref())?);
+            }
+            let answer = token_answer(self.send(&url, sent).await?);
+            let wanted = self.binding().is_some() && wants_nonce(&answer);
+            // The server's word stands when it brings no nonce that was not tried.
+            if !wanted || nonces >= dpop::MAX_NONCES || self.nonces.get(&url) == nonce {
+                break answer;
+            }
+            nonces += 1;
+        };
         // It may be well in a moment: that says nothing of the token.
         if answer.status.is_server_error() || matches!(answer.status.as_u16(), 408 | 429) {
             return Err(Failure::Unreachable {
@@ -176,6 +215,7 @@ impl OauthHttp {
                 .send()
                 .await
                 .map_err(|wrong| classify(&wrong, &shown))?;
+            self.nonces.observe(url, response.headers());
             read(response, &shown).await
         };
         let answer = tokio::time::timeout(LIMIT, answered)
@@ -198,6 +238,29 @@ impl<'c> oauth2::AsyncHttpClient<'c> for OauthHttp {
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         self.token(request).boxed()
     }
+}
+
+/// The proof that goes with one token request.
+fn proof(binding: &Binding, url: &Url, nonce: Option<&str>) -> Result<HeaderValue, Failure> {
+    let claims = Claims {
+        method: &Method::POST,
+        url,
+        token: None,
+        nonce,
+        at: now(),
+    };
+    binding.key.proof(&claims).ok_or_else(dpop::no_randomness)
+}
+
+/// Whether the authorization server wants the request again with another nonce (RFC 9449 §8).
+fn wants_nonce(answer: &Answer) -> bool {
+    #[derive(Deserialize)]
+    struct Error {
+        error: String,
+    }
+    !answer.status.is_success()
+        && serde_json::from_slice::<Error>(&answer.body)
+            .is_ok_and(|said| said.error == dpop::USE_NONCE)
 }
 
 async fn read(mut response: Response, shown: &str) -> Result<Answer, Failure> {

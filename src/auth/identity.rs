@@ -74,8 +74,8 @@ impl Procedure<'_> {
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
             return Ok(client);
         }
-        let document =
-            registration::request(redirect_uri, asked.scope.as_deref(), &identity.metadata);
+        let metadata = self.registered_metadata(http);
+        let document = registration::request(redirect_uri, asked.scope.as_deref(), &metadata);
         let registered = registration::register(
             http,
             &discovered.issuer,

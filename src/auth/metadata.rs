@@ -17,6 +17,12 @@ pub struct ResourceMetadata {
     /// Scopes to ask for where the challenge names none.
     #[serde(default)]
     pub scopes_supported: Option<Vec<String>>,
+    /// Whether it takes tokens only that are bound to a key (RFC 9449). Only a literal `true` counts.
+    #[serde(default, deserialize_with = "literally_true")]
+    pub dpop_bound_access_tokens_required: bool,
+    /// The algorithms of proofs that it takes, where it says so.
+    #[serde(default)]
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
 }
 
 /// What an authorization server says about itself (RFC 8414 §2). Members that MCP has no use for are left out.
@@ -43,6 +49,9 @@ pub struct ServerMetadata {
     /// PKCE methods; absent means that PKCE is not known to work.
     #[serde(default)]
     pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// The algorithms of proofs that it takes (RFC 9449 §5.1), where it says so.
+    #[serde(default)]
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
     /// Whether a client id may be the URL of a document. Only a literal `true` counts.
     #[serde(default, deserialize_with = "literally_true")]
     pub client_id_metadata_document_supported: bool,
@@ -79,6 +88,7 @@ impl ServerMetadata {
             token_endpoint_auth_methods_supported: Some(vec!["none".to_owned()]),
             // It cannot say so, and the revision requires it.
             code_challenge_methods_supported: Some(vec!["S256".to_owned()]),
+            dpop_signing_alg_values_supported: None,
             client_id_metadata_document_supported: false,
             authorization_response_iss_parameter_supported: false,
         })

@@ -2,10 +2,12 @@
 //! renewed before the one repeat.
 
 pub mod account;
+mod binding;
 pub mod browser;
 pub mod challenge;
 mod command;
 pub mod discovery;
+pub mod dpop;
 pub mod flow;
 mod follow;
 pub mod http;
@@ -15,6 +17,7 @@ pub mod loopback;
 pub mod metadata;
 mod oauth;
 pub mod options;
+mod present;
 mod recovery;
 mod refresh;
 pub mod registration;
@@ -26,10 +29,11 @@ mod vault;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ::http::{HeaderMap, StatusCode};
+use ::http::{HeaderMap, Method, StatusCode};
 
 pub use command::HeaderCommand;
 pub use oauth::Oauth;
+use url::Url;
 pub use user::{SignIn, Waiting};
 
 use crate::error::Failure;
@@ -77,25 +81,37 @@ pub enum Recovery {
 }
 
 impl Authorizer {
-    /// The credentials to send now.
+    /// The credentials for one request, to be sent now and once.
     ///
     /// # Errors
     /// [`Failure::Credentials`] when they cannot be had.
-    pub async fn credentials(&self) -> Result<Credentials, Failure> {
+    pub async fn credentials(&self, method: &Method, url: &Url) -> Result<Credentials, Failure> {
         match self {
             Self::None => Ok(Credentials::default()),
             Self::Command(command) => command.credentials().await,
-            Self::Oauth(oauth) => oauth.credentials().await,
+            Self::Oauth(oauth) => oauth.credentials(method, url).await,
         }
     }
 
     /// The credentials at hand, without any work: for a message that is not worth it.
-    pub fn at_hand(&self) -> Credentials {
+    pub fn at_hand(&self, method: &Method, url: &Url) -> Credentials {
         match self {
             Self::None => Credentials::default(),
             Self::Command(command) => command.at_hand(),
-            Self::Oauth(oauth) => oauth.current(),
+            Self::Oauth(oauth) => oauth.current(method, url),
         }
+    }
+
+    /// Notes what a response says for the proofs of later requests (RFC 9449 §8.2), whatever its status.
+    pub fn observe(&self, url: &Url, headers: &HeaderMap) {
+        if let Self::Oauth(oauth) = self {
+            oauth.presenter.nonces().observe(url, headers);
+        }
+    }
+
+    /// Whether a 401 wants the same credentials with another nonce (RFC 9449 §9), and nothing else.
+    pub fn wants_nonce(&self, sent: &Credentials, answer: &HeaderMap) -> bool {
+        matches!(self, Self::Oauth(_)) && present::wants_nonce(&sent.headers, answer)
     }
 
     /// The server took these credentials, whatever it made of the request.

@@ -8,14 +8,16 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ::http::header::AUTHORIZATION;
-use ::http::{HeaderMap, HeaderValue};
+use ::http::{HeaderMap, Method};
 use tokio::sync::{OnceCell, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use url::Url;
 
+use super::dpop::Challenged;
 use super::http::OauthHttp;
 use super::options::Options;
+use super::present::Presenter;
 use super::recovery::Renewal;
 use super::user::{SignIn, Waiting};
 use super::vault::Vault;
@@ -23,7 +25,7 @@ use super::{Credentials, refresh};
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::secret::Secret;
-use crate::store::{Kind, Place, Record, StoreError};
+use crate::store::{Kind, Place, Record, StoreError, Tokens};
 
 /// What a sign-in has to give.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +36,8 @@ pub(super) struct Need {
     pub scope: Option<String>,
     /// The scope of before, when the challenge wants more than that.
     pub before: Option<String>,
+    /// What the challenge says of proofs.
+    pub challenged: Challenged,
     /// The credentials that were refused; 0 stands for none.
     pub refused: u64,
 }
@@ -57,18 +61,12 @@ pub(super) struct State {
     pub asked: BTreeSet<String>,
     /// The address from which the last refusal came.
     pub peer: Option<IpAddr>,
+    /// What the last refusal said of proofs.
+    pub challenged: Challenged,
     /// A refresh failed for a passing reason: why, and until when none is tried.
     pub rest: Option<(Instant, Failure)>,
     pub need: Need,
     pub task: Option<AbortHandle>,
-}
-
-impl State {
-    pub fn has_token(&self) -> bool {
-        self.record
-            .as_ref()
-            .is_some_and(|record| record.tokens.is_some())
-    }
 }
 
 /// The sign-in of one server.
@@ -76,6 +74,7 @@ impl State {
 pub struct Oauth {
     pub(super) options: Arc<Options>,
     pub(super) vault: Vault,
+    pub(super) presenter: Presenter,
     loaded: OnceCell<()>,
     state: Mutex<State>,
     pub(super) status: watch::Sender<SignIn>,
@@ -101,6 +100,7 @@ impl Oauth {
         let options = Arc::new(options);
         Self {
             vault: Vault::new(Arc::clone(&options)),
+            presenter: Presenter::new(options.sends, options.dpop),
             options,
             loaded: OnceCell::new(),
             state: Mutex::default(),
@@ -124,11 +124,27 @@ impl Oauth {
             (Reach::Anywhere, Some(peer)) => Reach::of(peer),
             (reach, _) => reach,
         };
-        OauthHttp::new(self.options.network.clone(), reach)
+        let nonces = Arc::clone(self.presenter.nonces());
+        OauthHttp::new(self.options.network.clone(), reach).with_nonces(nonces)
+    }
+
+    /// The tokens of a record, where they can be sent as the user wants it.
+    pub(super) fn usable<'a>(&self, record: Option<&'a Record>) -> Option<&'a Tokens> {
+        let tokens = record?.tokens.as_ref();
+        tokens.filter(|tokens| self.presenter.usable(tokens))
+    }
+
+    /// Whether there is a token to send.
+    pub(super) fn has_token(&self, state: &State) -> bool {
+        self.usable(state.record.as_deref()).is_some()
     }
 
     /// The credentials to send now, refreshed where they are about to expire.
-    pub(super) async fn credentials(self: &Arc<Self>) -> Result<Credentials, Failure> {
+    pub(super) async fn credentials(
+        self: &Arc<Self>,
+        method: &Method,
+        url: &Url,
+    ) -> Result<Credentials, Failure> {
         self.loaded
             .get_or_try_init(|| async { self.reload(View::Unlocked).await.map(|_| ()) })
             .await?;
@@ -138,10 +154,7 @@ impl Oauth {
                 .rest
                 .as_ref()
                 .is_some_and(|(until, _)| Instant::now() < *until);
-            let tokens = state
-                .record
-                .as_ref()
-                .and_then(|record| record.tokens.as_ref());
+            let tokens = self.usable(state.record.as_deref());
             let due = tokens.is_some_and(|tokens| refresh::is_due(tokens, now())) && !resting;
             due.then_some(state.epoch)
         };
@@ -151,27 +164,22 @@ impl Oauth {
                 tracing::debug!("no refresh: {failure}");
             }
         }
-        Ok(self.current())
+        Ok(self.current(method, url))
     }
 
     /// The credentials at hand, whatever their age.
-    pub(super) fn current(&self) -> Credentials {
-        let state = self.state();
+    pub(super) fn current(&self, method: &Method, url: &Url) -> Credentials {
+        let (record, generation) = {
+            let state = self.state();
+            (state.record.clone(), state.epoch)
+        };
         let mut headers = HeaderMap::new();
-        let tokens = state
-            .record
-            .as_ref()
-            .and_then(|record| record.tokens.as_ref());
-        if let Some(tokens) = tokens {
-            let bearer = format!("Bearer {}", tokens.access.expose());
-            if let Ok(mut value) = HeaderValue::from_str(&bearer) {
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
-            }
+        if let Some(tokens) = self.usable(record.as_deref()) {
+            self.presenter.put_in(&mut headers, tokens, method, url);
         }
         Credentials {
             headers,
-            generation: state.epoch,
+            generation,
         }
     }
 
@@ -233,7 +241,7 @@ impl Oauth {
             View::Locked => **record != found,
             View::Unlocked => record.generation < found.generation,
         });
-        let access = |record: &Record| Some(record.tokens.as_ref()?.access.clone());
+        let access = |record: &Record| Some(self.usable(Some(record))?.access.clone());
         let token = access(&found);
         let other = token.is_some() && token != current.and_then(|record| access(&record));
         match (newer, other) {

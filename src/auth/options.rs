@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::discovery::Checks;
+use super::dpop;
 use super::flow::PkceCheck;
 use super::loopback::Host;
 use crate::net::{client, guard};
@@ -37,6 +38,10 @@ pub struct Options {
     pub callback: Callback,
     /// How the sign-in page is shown.
     pub browser: Browser,
+    /// Whether tokens are bound to a key (`--dpop`).
+    pub dpop: dpop::Use,
+    /// Which token is sent.
+    pub sends: Sends,
     /// The longest that one sign-in may take (`--auth-timeout`).
     pub timeout: Duration,
 }
@@ -73,6 +78,16 @@ pub enum Resource {
     Given(String),
     /// Left out (`--disable-resource-parameter`).
     Omitted,
+}
+
+/// Which token is sent to the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sends {
+    /// The access token.
+    #[default]
+    AccessToken,
+    /// The id token, which gateways want that know people only (`--use-id-token`).
+    IdToken,
 }
 
 /// Where the browser comes back to.

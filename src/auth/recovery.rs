@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::challenge::{self, Challenge};
 use super::discovery::discover;
+use super::dpop::{self, Challenged};
 use super::oauth::{Need, Oauth, Unproven, View, now};
 use super::{Credentials, Recovery, Refused, refresh};
 use crate::error::Failure;
@@ -33,9 +34,13 @@ impl Oauth {
         refused: &Credentials,
         refusal: &Refused<'_>,
     ) -> Result<Recovery, Failure> {
-        self.state().peer = refusal.peer;
         let (status, headers) = (refusal.status, refusal.headers);
         let challenges = challenge::challenges(headers);
+        self.note_refusal(refusal, &challenges);
+        let proven = refused.headers.contains_key(dpop::PROOF);
+        if proven && challenge::error(&challenges, dpop::INVALID_PROOF) {
+            return Err(dpop::refused_proof());
+        }
         let oauth = challenge::oauth(&challenges);
         if status == StatusCode::FORBIDDEN {
             return match oauth {
@@ -51,7 +56,7 @@ impl Oauth {
         }
         let unproven = {
             let state = self.state();
-            if state.epoch != refused.generation && state.has_token() {
+            if state.epoch != refused.generation && self.has_token(&state) {
                 return Ok(Recovery::Renewed);
             }
             state.unproven
@@ -156,6 +161,18 @@ impl Oauth {
         }
     }
 
+    /// What a sign-in needs to know of the last refusal, whichever request caused it.
+    fn note_refusal(&self, refusal: &Refused<'_>, challenges: &[Challenge]) {
+        let mut state = self.state();
+        state.peer = refusal.peer;
+        let tokens = state
+            .record
+            .as_ref()
+            .and_then(|record| record.tokens.as_ref());
+        let bound = tokens.is_some_and(|tokens| tokens.dpop_key.is_some());
+        state.challenged = Challenged::of(challenges).at_least(bound);
+    }
+
     fn note_need(&self, challenge: Option<&Challenge>, before: Option<String>) {
         let parameter = |name| {
             let value = challenge.and_then(|challenge| challenge.parameter(name));
@@ -166,6 +183,7 @@ impl Oauth {
             resource_metadata: parameter("resource_metadata"),
             scope: parameter("scope"),
             before,
+            challenged: state.challenged,
             refused: state.epoch,
         };
     }
@@ -174,7 +192,7 @@ impl Oauth {
     pub(super) async fn renew(self: &Arc<Self>, epoch: u64) -> Result<Recovery, Failure> {
         let renewal = {
             let mut state = self.state();
-            if state.epoch != epoch && state.has_token() {
+            if state.epoch != epoch && self.has_token(&state) {
                 return Ok(Recovery::Renewed);
             }
             match (&state.renewal, &state.rest) {
@@ -224,8 +242,18 @@ impl Oauth {
         let Some(record) = self.record() else {
             return Ok(Recovery::SignIn);
         };
+        if record.tokens.is_some() && self.usable(Some(&record)).is_none() {
+            tracing::debug!(
+                "the kept tokens are not of the kind that is wanted, or lack their key"
+            );
+            return Ok(Recovery::SignIn);
+        }
         match refresh::refresh(&self.http().await, &self.options, &record).await? {
-            refresh::Outcome::Refreshed(record) => {
+            refresh::Outcome::Refreshed(mut record) => {
+                if let Some(tokens) = &mut record.tokens {
+                    // One that the server did not renew is refused soon, and that leads to a sign-in.
+                    let _ = self.presenter.fit(tokens);
+                }
                 self.vault.save(&record).await;
                 self.adopt(*record, Some(Unproven::Refreshed));
                 Ok(Recovery::Renewed)

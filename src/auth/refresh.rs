@@ -1,5 +1,8 @@
 //! The refresh of tokens: when it is due, and what becomes of the record (RFC 6749 §6; 2025-11-25 authorization §Refresh).
 
+use std::sync::Arc;
+
+use super::dpop::{self, Binding, Key as ProofKey, Must};
 use super::flow::{self, NoToken};
 use super::http::OauthHttp;
 use super::metadata::ServerMetadata;
@@ -54,6 +57,7 @@ pub(super) async fn refresh(
         return Ok(Outcome::Impossible);
     };
     let resource = resource(options, &record.key);
+    bind(http, record.tokens.as_ref());
     let mut record = record.clone();
     record.changed(now());
     match flow::refresh(http, &server, client, token, resource).await {
@@ -64,6 +68,10 @@ pub(super) async fn refresh(
             Ok(Outcome::Refreshed(Box::new(record)))
         }
         Err(NoToken::Failed(failure)) => Err(failure),
+        Err(NoToken::Unbound(failure)) => {
+            tracing::debug!("no refresh: {failure}");
+            Ok(Outcome::Impossible)
+        }
         Err(NoToken::Refused(code, failure)) => match code.as_str() {
             "invalid_grant" => {
                 tracing::debug!("the sign-in has ended: {failure}");
@@ -73,6 +81,8 @@ pub(super) async fn refresh(
             "invalid_client" | "unauthorized_client" if is_own(options, &record.key) => {
                 Err(failure)
             }
+            // It says nothing of the token.
+            dpop::USE_NONCE | dpop::INVALID_PROOF => Err(failure),
             "invalid_client" | "unauthorized_client" => {
                 tracing::debug!("the server no longer knows this client: {failure}");
                 record.tokens = None;
@@ -84,6 +94,17 @@ pub(super) async fn refresh(
                 Ok(Outcome::Impossible)
             }
         },
+    }
+}
+
+/// Tokens that are bound to a key are renewed with it (RFC 9449 §5), and stay bound to it.
+fn bind(http: &OauthHttp, tokens: Option<&Tokens>) {
+    let kept = tokens.and_then(|tokens| tokens.dpop_key.as_ref());
+    if let Some(key) = kept.and_then(ProofKey::from_kept) {
+        http.bind(Binding {
+            key: Arc::new(key),
+            must: Must::BeBound,
+        });
     }
 }
 
@@ -107,7 +128,9 @@ fn is_own(options: &Options, key: &Key) -> bool {
 /// Tokens as they are kept. What the answer leaves out stays as it was.
 pub(super) fn stored(fresh: flow::Tokens, before: Option<&Tokens>) -> Tokens {
     let obtained_at = now();
-    let mut tokens = Tokens::new(fresh.access, "Bearer".to_owned(), obtained_at);
+    let kind = fresh.key.as_ref().map_or("Bearer", |_| "DPoP");
+    let mut tokens = Tokens::new(fresh.access, kind.to_owned(), obtained_at);
+    tokens.dpop_key = fresh.key;
     tokens.refresh = fresh
         .refresh
         .or_else(|| before.and_then(|before| before.refresh.clone()));

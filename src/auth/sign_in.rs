@@ -83,7 +83,7 @@ impl From<Failure> for Ended {
 /// A sign-in whose turn it is.
 pub(super) struct Procedure<'a> {
     pub oauth: &'a Oauth,
-    need: Need,
+    pub need: Need,
     turn: Turn,
     /// When a browser may be opened.
     opens: Instant,
@@ -100,6 +100,7 @@ impl Procedure<'_> {
         }
         let http = &self.oauth.http().await;
         let discovered = self.discover(http).await?;
+        self.bind(http, &discovered)?;
         let resource = match &options.request.resource {
             Resource::Given(resource) => resource.clone(),
             Resource::Named | Resource::Omitted => discovered.resource.clone(),
@@ -168,7 +169,7 @@ impl Procedure<'_> {
         }
         let guard = vault.locked(key).await.ok()?;
         let mut record = vault.load(key).await.ok()??;
-        let tokens = record.tokens.as_ref()?;
+        let tokens = self.oauth.usable(Some(&record))?;
         if refresh::is_expired(tokens, now()) || self.is_refused(tokens) {
             return None;
         }
@@ -250,7 +251,7 @@ impl Procedure<'_> {
             resource: (options.request.resource != Resource::Omitted)
                 .then(|| asked.resource.to_owned()),
             scope: asked.scope.clone(),
-            parameters: options.request.parameters.clone(),
+            parameters: self.parameters(http),
         };
         let (attempt, url) =
             Attempt::begin(asked.discovered.clone(), client, extras, options.pkce)?;
@@ -336,7 +337,9 @@ impl Procedure<'_> {
         let kept = vault.load(&key).await.ok().flatten();
         let mut record = kept.unwrap_or_else(|| Record::new(key.clone()));
         record.changed(now());
-        record.tokens = Some(refresh::stored(fresh, None));
+        let mut tokens = refresh::stored(fresh, None);
+        self.oauth.presenter.fit(&mut tokens)?;
+        record.tokens = Some(tokens);
         record.client = Some(client);
         record.server_metadata = serde_json::to_value(&asked.discovered.metadata).ok();
         record.asked_scope.clone_from(&asked.scope);

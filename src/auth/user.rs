@@ -59,7 +59,7 @@ impl Oauth {
     /// Begins the sign-in that the last refusal asks for, unless it goes on or is done.
     pub fn sign_in(self: &Arc<Self>) -> watch::Receiver<SignIn> {
         let mut state = self.state();
-        let satisfied = state.has_token() && state.need.refused != state.epoch;
+        let satisfied = self.has_token(&state) && state.need.refused != state.epoch;
         let running = self.status.borrow().is_running();
         if !running && satisfied {
             self.status.send_replace(SignIn::Done);

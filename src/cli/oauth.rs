@@ -9,8 +9,9 @@ use url::Url;
 use super::args::{self, Bridge as Args};
 use super::connection::Env;
 use crate::auth::discovery::{Checks, IssuerCheck, ResourceCheck};
+use crate::auth::dpop;
 use crate::auth::flow::PkceCheck;
-use crate::auth::options::{Browser, Callback, Identity, Options, Request, Resource};
+use crate::auth::options::{Browser, Callback, Identity, Options, Request, Resource, Sends};
 use crate::config::Paths;
 use crate::error::{Exit, Fatal};
 use crate::net::client;
@@ -44,18 +45,7 @@ pub fn options(
             scope: given.scope.clone(),
             parameters: given.authorize_param.clone(),
         },
-        checks: Checks {
-            resource: if given.strict_resource {
-                ResourceCheck::Identical
-            } else {
-                ResourceCheck::Covers
-            },
-            issuer: if given.allow_issuer_mismatch {
-                IssuerCheck::Ignored
-            } else {
-                IssuerCheck::Identical
-            },
-        },
+        checks: checks(given),
         pkce: if given.allow_missing_pkce_metadata {
             PkceCheck::Ignored
         } else {
@@ -72,8 +62,34 @@ pub fn options(
         } else {
             Browser::Open(env("BROWSER").filter(|command| !command.trim().is_empty()))
         },
+        dpop: if given.dpop {
+            dpop::Use::Always
+        } else {
+            dpop::Use::WhenAsked
+        },
+        sends: if given.use_id_token {
+            Sends::IdToken
+        } else {
+            Sends::AccessToken
+        },
         timeout: given.auth_timeout.0,
     })
+}
+
+/// What to believe of metadata documents.
+fn checks(given: &args::Authorization) -> Checks {
+    Checks {
+        resource: if given.strict_resource {
+            ResourceCheck::Identical
+        } else {
+            ResourceCheck::Covers
+        },
+        issuer: if given.allow_issuer_mismatch {
+            IssuerCheck::Ignored
+        } else {
+            IssuerCheck::Identical
+        },
+    }
 }
 
 /// The folders of sign-ins.

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use http::HeaderValue;
-use reqwest::cookie::{CookieStore, Jar};
+use reqwest::cookie::Jar;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, Identity};
 use url::Url;
 
 use super::addresses::{PublicOnly, Reach};
+use super::cookies::OriginJar;
 use super::failure::cause;
-use super::guard;
+use super::guard::{self, Following};
 use crate::error::Fatal;
 use crate::secret::Secret;
 
@@ -135,8 +135,15 @@ enum Versions {
 pub struct Client {
     options: Options,
     versions: Versions,
-    jar: Option<Arc<OriginJar>>,
+    kept: Kept,
     current: Mutex<Current>,
+}
+
+/// What outlives a renewal of the client.
+#[derive(Debug)]
+struct Kept {
+    jar: Option<Arc<OriginJar>>,
+    following: Following,
 }
 
 #[derive(Debug)]
@@ -175,11 +182,15 @@ impl Client {
             })),
             Cookies::Off => None,
         };
-        let http = build(&options, versions, jar.as_ref())?;
+        let kept = Kept {
+            jar,
+            following: Following::default(),
+        };
+        let http = build(&options, versions, &kept)?;
         Ok(Self {
             options,
             versions,
-            jar,
+            kept,
             current: Mutex::new(Current {
                 http,
                 used: Instant::now(),
@@ -193,6 +204,11 @@ impl Client {
         self.options.connect_timeout
     }
 
+    /// Who follows redirects.
+    pub const fn following(&self) -> &Following {
+        &self.kept.following
+    }
+
     /// The client to send with now.
     pub fn http(&self) -> reqwest::Client {
         let (now, wall) = (Instant::now(), SystemTime::now());
@@ -202,7 +218,7 @@ impl Client {
             wall.duration_since(current.used_wall).unwrap_or_default(),
         ) {
             tracing::debug!("the machine slept: dropping old connections");
-            match build(&self.options, self.versions, self.jar.as_ref()) {
+            match build(&self.options, self.versions, &self.kept) {
                 Ok(http) => current.http = http,
                 Err(wrong) => tracing::warn!("cannot renew the HTTP client: {wrong}"),
             }
@@ -217,22 +233,18 @@ fn slept(monotonic: Duration, wall: Duration) -> bool {
     wall.saturating_sub(monotonic) > SLEPT
 }
 
-fn build(
-    options: &Options,
-    versions: Versions,
-    jar: Option<&Arc<OriginJar>>,
-) -> Result<reqwest::Client, Fatal> {
+fn build(options: &Options, versions: Versions, kept: &Kept) -> Result<reqwest::Client, Fatal> {
     let extra = match &options.ca_file {
         None => Vec::new(),
         Some(path) => authorities(path)?,
     };
     let identity = identity(options)?;
     let base = || -> Result<ClientBuilder, Fatal> {
-        let mut builder = transport(options)?;
+        let mut builder = transport(options, &kept.following)?;
         if versions == Versions::One {
             builder = builder.http1_only();
         }
-        if let Some(jar) = jar {
+        if let Some(jar) = &kept.jar {
             builder = builder.cookie_provider(Arc::clone(jar));
         }
         if let Some(identity) = &identity {
@@ -268,11 +280,11 @@ fn build(
 }
 
 /// All but certificates.
-fn transport(options: &Options) -> Result<ClientBuilder, Fatal> {
+fn transport(options: &Options, following: &Following) -> Result<ClientBuilder, Fatal> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("mcp-tether/", env!("CARGO_PKG_VERSION")))
         .redirect(match options.named_by {
-            NamedBy::User => guard::redirects(),
+            NamedBy::User => guard::redirects(following.clone()),
             NamedBy::Server(_) => Policy::none(),
         })
         .referer(false)
@@ -354,25 +366,6 @@ fn unusable(option: &str, path: &Path, why: &str) -> Fatal {
         format!("{option} {} is not usable: {why}", path.display()),
         "give the path of a PEM file that this user can read",
     )
-}
-
-/// Cookies for one origin: what another host sets or would get is left out.
-#[derive(Debug)]
-struct OriginJar {
-    origin: Url,
-    jar: Jar,
-}
-
-impl CookieStore for OriginJar {
-    fn set_cookies(&self, headers: &mut dyn Iterator<Item = &HeaderValue>, url: &Url) {
-        if guard::same_origin(&self.origin, url) {
-            self.jar.set_cookies(headers, url);
-        }
-    }
-
-    fn cookies(&self, url: &Url) -> Option<HeaderValue> {
-        guard::same_origin(&self.origin, url).then(|| self.jar.cookies(url))?
-    }
 }
 
 #[cfg(test)]

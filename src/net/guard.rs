@@ -1,12 +1,16 @@
 //! Which URLs are fit to talk to, and how they are shown.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::StatusCode;
 use reqwest::redirect::{Attempt, Policy};
 use url::{Host, Url};
 
 use crate::error::Fatal;
 
 /// Redirects within one origin that are followed before giving up.
-const MAX_REDIRECTS: usize = 10;
+pub const MAX_REDIRECTS: usize = 10;
 
 /// Whether plain http is accepted beyond this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,19 +98,39 @@ pub fn same_origin(a: &Url, b: &Url) -> bool {
     a.origin() == b.origin()
 }
 
+/// Whether redirects are followed where they are seen first, or left to whoever sent the request.
+#[derive(Debug, Clone, Default)]
+pub struct Following(Arc<AtomicBool>);
+
+impl Following {
+    /// From now on redirects are left to the sender: a request that is good for one URL only has to be made anew.
+    pub fn leave(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they are left to the sender.
+    pub fn is_left(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Follows 307 and 308 within the origin only: other codes turn a POST into a GET, and another origin must see neither
 /// the message nor the user's headers.
-pub fn redirects() -> Policy {
-    Policy::custom(|attempt: Attempt<'_>| {
-        let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
+pub fn redirects(following: Following) -> Policy {
+    Policy::custom(move |attempt: Attempt<'_>| {
         let first = attempt.previous().first();
-        let within = first.is_some_and(|from| same_origin(from, attempt.url()));
-        if keeps_method && within && attempt.previous().len() <= MAX_REDIRECTS {
+        let within = first.is_some_and(|from| is_followed(attempt.status(), from, attempt.url()));
+        if within && !following.is_left() && attempt.previous().len() <= MAX_REDIRECTS {
             attempt.follow()
         } else {
             attempt.stop()
         }
     })
+}
+
+/// Whether a redirect keeps the method and stays within the origin.
+pub fn is_followed(status: StatusCode, from: &Url, to: &Url) -> bool {
+    matches!(status.as_u16(), 307 | 308) && same_origin(from, to)
 }
 
 /// A URL for people: without user, password, fragment and the values of its query, which may be secrets.

@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod client;
+mod cookies;
 pub mod failure;
 pub mod guard;
 pub mod headers;

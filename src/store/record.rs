@@ -103,6 +103,13 @@ pub struct Tokens {
     pub id_token: Option<Secret>,
     /// How the access token is presented, such as `Bearer`.
     pub token_type: String,
+    /// The private key that the tokens are bound to (RFC 9449), as base64url of PKCS#8, if they are bound to one.
+    #[serde(
+        default,
+        with = "exposed_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub dpop_key: Option<Secret>,
     /// The scope that was granted, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
@@ -123,6 +130,7 @@ impl Tokens {
             refresh: None,
             id_token: None,
             token_type,
+            dpop_key: None,
             scope: None,
             expires_at: None,
             obtained_at,

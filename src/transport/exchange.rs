@@ -10,11 +10,13 @@ use http::{HeaderMap, Method, StatusCode};
 use reqwest::Response;
 use url::Url;
 
-use crate::auth::{Authorizer, Recovery, Refused};
+use crate::auth::dpop::{self, MAX_NONCES};
+use crate::auth::{Authorizer, Credentials, Recovery, Refused};
 use crate::error::{Failure, Refusal};
 use crate::jsonrpc::{Kind, Message};
 use crate::net::client::Client;
 use crate::net::failure::classify;
+use crate::net::guard::MAX_REDIRECTS;
 use crate::net::{guard, retry};
 
 /// Bytes of a refusal's body that are read.
@@ -56,6 +58,15 @@ pub(super) struct Ask {
     pub body: Option<Bytes>,
 }
 
+/// Where credentials are taken from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// They are renewed first where they are about to end.
+    Renewed,
+    /// They are sent as they are.
+    AtHand,
+}
+
 impl Exchange {
     /// Requests to `url` with the user's `headers`.
     pub const fn new(
@@ -94,8 +105,7 @@ impl Exchange {
     pub(super) async fn send(&self, ask: &Ask) -> Result<Response, Failure> {
         let mut renewals = 0;
         loop {
-            let credentials = self.authorizer.credentials().await?;
-            let response = self.attempt(ask, &credentials.headers).await?;
+            let (credentials, response) = self.settled(ask, Source::Renewed).await?;
             let status = response.status();
             if status != StatusCode::UNAUTHORIZED {
                 self.authorizer.accepted(&credentials);
@@ -129,17 +139,74 @@ impl Exchange {
 
     /// Sends `ask` once, with the credentials at hand: on leaving nothing is begun that could not be finished.
     pub(super) async fn send_last(&self, ask: &Ask) -> Result<Response, Failure> {
-        self.attempt(ask, &self.authorizer.at_hand().headers).await
+        let (_, response) = self.settled(ask, Source::AtHand).await?;
+        Ok(response)
     }
 
-    async fn attempt(&self, ask: &Ask, credentials: &HeaderMap) -> Result<Response, Failure> {
+    /// Sends `ask` with credentials of one generation, and gives them with the response. A proof is good for one request (RFC
+    /// 9449 §4.2): where the server wants it with another nonce, or the request elsewhere, there is a new one.
+    async fn settled(&self, ask: &Ask, source: Source) -> Result<(Credentials, Response), Failure> {
+        let (mut nonces, mut moves) = (0, 0);
+        let mut moved = None;
+        loop {
+            let url = moved.as_ref().unwrap_or(&ask.url);
+            let credentials = match source {
+                Source::Renewed => self.authorizer.credentials(&ask.method, url).await?,
+                Source::AtHand => self.authorizer.at_hand(&ask.method, url),
+            };
+            if credentials.headers.contains_key(dpop::PROOF) {
+                self.client.following().leave();
+            }
+            let response = self.attempt(ask, url, &credentials.headers).await?;
+            self.authorizer.observe(response.url(), response.headers());
+            let leads_on = self.client.following().is_left() && moves < MAX_REDIRECTS;
+            if let Some(to) = followed(&response).filter(|_| leads_on) {
+                moves += 1;
+                moved = Some(to);
+                continue;
+            }
+            let wanted = response.status() == StatusCode::UNAUTHORIZED
+                && self
+                    .authorizer
+                    .wants_nonce(&credentials, response.headers());
+            if !wanted {
+                return Ok((credentials, response));
+            }
+            if nonces >= MAX_NONCES || !response.headers().contains_key(dpop::NONCE) {
+                return Err(self.without_nonce(response).await);
+            }
+            nonces += 1;
+        }
+    }
+
+    /// The server takes none of the nonces that it gives. That is no matter of signing in: its word stands.
+    async fn without_nonce(&self, response: Response) -> Failure {
+        let refusal = self.refusal(response).await;
+        if refusal.message.is_some() {
+            return Failure::Unauthorized(Box::new(refusal));
+        }
+        Failure::Credentials {
+            what: format!(
+                "the server wants another DPoP nonce each time (HTTP {})",
+                refusal.status
+            ),
+            hint: "try again; if it keeps failing, tell the server's owner",
+        }
+    }
+
+    async fn attempt(
+        &self,
+        ask: &Ask,
+        url: &Url,
+        credentials: &HeaderMap,
+    ) -> Result<Response, Failure> {
         let mut headers = self.headers.clone();
         headers.extend(ask.headers.clone());
         headers.extend(credentials.clone());
         let mut request = self
             .client
             .http()
-            .request(ask.method.clone(), ask.url.clone())
+            .request(ask.method.clone(), url.clone())
             .headers(headers);
         if let Some(body) = &ask.body {
             request = request.body(body.clone());
@@ -246,6 +313,16 @@ impl Exchange {
             _ => Failure::Status(refusal),
         }
     }
+}
+
+/// Where a redirect leads that was left to us, if it may be followed.
+fn followed(response: &Response) -> Option<Url> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let to = response.headers().get(LOCATION)?.to_str().ok()?;
+    let to = response.url().join(to).ok()?;
+    guard::is_followed(response.status(), response.url(), &to).then_some(to)
 }
 
 /// A copy of as much of a body as its excerpt needs, so that the body itself can be given away.

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{Attempt, Extras, PkceCheck, Tokens};
 use crate::auth::discovery::{Discovered, Source};
+use crate::auth::dpop::Demand;
 use crate::auth::http::OauthHttp;
 use crate::auth::loopback::{Response, parse_callback};
 use crate::auth::registration::AuthMethod;
@@ -30,6 +31,7 @@ fn discovered(more: &Value) -> Discovered {
     Discovered {
         resource: "https://h/mcp".to_owned(),
         scopes: None,
+        demand: Demand::default(),
         issuer: "https://as".to_owned(),
         metadata: serde_json::from_value(document).unwrap(),
         source: Source::Document,

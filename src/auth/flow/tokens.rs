@@ -12,6 +12,8 @@ use oauth2::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::auth::dpop::Must;
+use crate::auth::http::OauthHttp;
 use crate::error::Failure;
 use crate::secret::Secret;
 
@@ -47,6 +49,8 @@ pub struct Tokens {
     pub access: Secret,
     /// For the next access token.
     pub refresh: Option<Secret>,
+    /// The key that they are bound to, as it is kept.
+    pub key: Option<Secret>,
     /// Who signed in, for servers that want it (`--use-id-token`).
     pub id: Option<Secret>,
     /// What was granted; what was asked for where the server does not say (RFC 6749 §5.1).
@@ -60,6 +64,8 @@ pub struct Tokens {
 pub enum NoToken {
     /// The server refused: its error code (RFC 6749 §5.2), and all of it for people.
     Refused(String, Failure),
+    /// It gave one that is not bound to our key, and it has to be (RFC 9449 §5).
+    Unbound(Failure),
     /// It could not be asked, or its answer is of no use.
     Failed(Failure),
 }
@@ -69,7 +75,7 @@ impl NoToken {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused(code, _) => Some(code),
-            Self::Failed(_) => None,
+            Self::Unbound(_) | Self::Failed(_) => None,
         }
     }
 }
@@ -83,20 +89,34 @@ impl From<Failure> for NoToken {
 impl From<NoToken> for Failure {
     fn from(none: NoToken) -> Self {
         match none {
-            NoToken::Refused(_, failure) | NoToken::Failed(failure) => failure,
+            NoToken::Refused(_, failure) | NoToken::Unbound(failure) | NoToken::Failed(failure) => {
+                failure
+            }
         }
     }
 }
 
-/// Reads what `oauth2` made of an answer. `asked` is the scope that was asked for.
+/// Reads what `oauth2` made of an answer to a request that `http` sent. `asked` is the scope that was asked for.
 pub(super) fn read(
+    http: &OauthHttp,
     answer: Result<Answer, RequestTokenError<Failure, BasicErrorResponse>>,
     asked: Option<&str>,
 ) -> Result<Tokens, NoToken> {
     let answer = answer.map_err(failure)?;
-    if !matches!(answer.token_type(), BasicTokenType::Bearer) {
-        return Err(wrong("the token is of a kind that is not known here".to_owned()).into());
-    }
+    let key = match (answer.token_type(), http.binding()) {
+        (BasicTokenType::Bearer, Some(binding)) if binding.must == Must::BeBound => {
+            return Err(NoToken::Unbound(Failure::Credentials {
+                what: "the authorization server gave a token that is not bound to the key (DPoP), as it has to be".to_owned(),
+                hint: "tell the server's owner; if you gave --dpop, leave it out",
+            }));
+        }
+        (BasicTokenType::Bearer, _) => None,
+        // `oauth2` has it in lower case.
+        (BasicTokenType::Extension(kind), Some(binding)) if kind == "dpop" => {
+            Some(binding.key.kept().clone())
+        }
+        _ => return Err(wrong("the token is of a kind that is not known here".to_owned()).into()),
+    };
     let granted = answer.scopes().map(|scopes| {
         let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         scopes.join(" ")
@@ -106,6 +126,7 @@ pub(super) fn read(
         refresh: answer
             .refresh_token()
             .map(|token| Secret::new(token.secret().clone())),
+        key,
         id: answer.extra_fields().id_token.clone().map(Secret::new),
         scope: granted.or_else(|| asked.map(str::to_owned)),
         lifetime: answer.expires_in(),

@@ -45,6 +45,8 @@ fn oauth() -> Arc<Oauth> {
             success: None,
         },
         browser: Browser::None,
+        dpop: crate::auth::dpop::Use::WhenAsked,
+        sends: crate::auth::options::Sends::AccessToken,
         timeout: Duration::from_secs(300),
     }))
 }

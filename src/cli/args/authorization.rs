@@ -105,6 +105,12 @@ pub struct Authorization {
     /// Open no browser: the address is printed
     #[arg(long)]
     pub no_browser: bool,
+    /// Use only tokens that are bound to a key, which is kept with them (DPoP); a server that asks for such gets them anyway
+    #[arg(long, conflicts_with = "use_id_token")]
+    pub dpop: bool,
+    /// Send the ID token in place of the access token
+    #[arg(long)]
+    pub use_id_token: bool,
     /// Trust an authorization server whose metadata names another issuer
     #[arg(long)]
     pub allow_issuer_mismatch: bool,

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod mcp;
 pub mod modern;
 mod pipes;
+pub mod proofs;
 pub mod protected;
 pub mod rpc;
 pub mod scene;

@@ -10,7 +10,8 @@ use super::authserver::{AuthServer, State};
 use super::gate::{Shelf, lock};
 use super::http::{Request, Response};
 use super::mcp::{Legacy, LegacyPlan};
-use super::server::{Peer, Plan};
+use super::proofs::{NONCE, Proofs, Wants, access_of};
+use super::server::{Faults, Peer, Plan};
 
 /// Where its metadata is (RFC 9728 §3.1).
 pub const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
@@ -30,8 +31,30 @@ pub struct Door {
     pub resource: Option<String>,
     /// The status of the metadata, in place of the document.
     pub metadata: Option<u16>,
+    /// What it says of proofs (RFC 9449).
+    pub asks: Asks,
+    /// What it wants in them.
+    pub proofs: Wants,
+    /// ID tokens are good, and no others.
+    pub id_tokens: bool,
+    /// Where the MCP endpoint was before it moved.
+    pub former: Option<&'static str>,
     /// No token is good enough.
     pub shut: bool,
+}
+
+/// What a server says of proofs of possession. It takes those that come with bound tokens in any case.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The metadata requires bound tokens.
+    Metadata,
+    /// The challenge is for bound tokens.
+    Challenge,
+    /// There are challenges for bound tokens and for others.
+    Either,
 }
 
 /// A running protected server.
@@ -42,6 +65,9 @@ pub struct Protected {
     pub admitted: Arc<Shelf<String>>,
     door: Arc<Mutex<Door>>,
     authority: Arc<Mutex<Authority>>,
+    /// What it knows of proofs.
+    pub proofs: Arc<Proofs>,
+    offences: Faults,
 }
 
 /// Whose tokens are good.
@@ -77,9 +103,17 @@ impl Protected {
         let admitted = Arc::new(Shelf::default());
         let (shared, whose) = (Arc::clone(&door), Arc::clone(&authority));
         let seen = Arc::clone(&admitted);
+        let (proofs, offences) = (Arc::new(Proofs::default()), Faults::default());
+        let (checks, faults) = (Arc::clone(&proofs), offences.clone());
         let guard = move |request: &Request| {
             let door = lock(&shared).clone();
-            let answer = looks(&door, &lock(&whose), request);
+            let books = Books {
+                door: &door,
+                authority: &lock(&whose),
+                proofs: &checks,
+                faults: &faults,
+            };
+            let answer = books.looks(request);
             if answer.is_none() {
                 let method = request.rpc_method();
                 seen.push(method.unwrap_or_else(|| request.method.to_string()));
@@ -91,6 +125,8 @@ impl Protected {
             admitted,
             door,
             authority,
+            proofs,
+            offences,
         }
     }
 
@@ -131,53 +167,152 @@ impl Peer for Protected {
     }
 }
 
-/// The answer to a request that goes no further.
-fn looks(door: &Door, authority: &Authority, request: &Request) -> Option<Response> {
-    let origin = format!("http://{}", request.header("host").unwrap_or_default());
-    let resource = door.resource.clone();
-    let resource = resource.unwrap_or_else(|| format!("{origin}/mcp"));
-    if request.path == METADATA
-        && let Some(status) = door.metadata
-    {
-        return Some(Response::status(status));
+impl Drop for Protected {
+    fn drop(&mut self) {
+        for offence in self.offences.take() {
+            self.mcp.faults().add(offence);
+        }
     }
-    if request.path == METADATA {
-        let document = json!({
+}
+
+/// What it takes to look at a request.
+struct Books<'a> {
+    door: &'a Door,
+    authority: &'a Authority,
+    proofs: &'a Proofs,
+    faults: &'a Faults,
+}
+
+/// What a request may do.
+enum Pass {
+    /// What this scope allows.
+    Scope(String),
+    /// Nothing: no token, or one that is not good.
+    None,
+    /// Nothing without that nonce.
+    Nonce(String),
+    /// Nothing with a proof that is wrong.
+    Wrong,
+}
+
+impl Books<'_> {
+    /// The answer to a request that goes no further.
+    fn looks(&self, request: &Request) -> Option<Response> {
+        let door = self.door;
+        let origin = format!("http://{}", request.header("host").unwrap_or_default());
+        let resource = door.resource.clone();
+        let resource = resource.unwrap_or_else(|| format!("{origin}/mcp"));
+        if request.path == METADATA {
+            return Some(self.metadata(&resource));
+        }
+        let method = request.rpc_method().unwrap_or_default();
+        if door.former == Some(request.path.as_str()) {
+            return Some(Response::status(307).header("location", "/mcp"));
+        }
+        if request.path != "/mcp" || door.open.contains(method.as_str()) {
+            return None;
+        }
+        let metadata = format!(r#"resource_metadata="{origin}{METADATA}""#);
+        let scope = match self.pass(request, &resource) {
+            Pass::Nonce(nonce) => {
+                let refusal = Response::status(401).header(
+                    "www-authenticate",
+                    &format!(r#"DPoP error="use_dpop_nonce", {metadata}"#),
+                );
+                return Some(if nonce.is_empty() {
+                    refusal
+                } else {
+                    refusal.header(NONCE, &nonce)
+                });
+            }
+            Pass::Wrong => {
+                let challenge = format!(r#"DPoP error="invalid_dpop_proof", {metadata}"#);
+                return Some(Response::status(401).header("www-authenticate", &challenge));
+            }
+            Pass::Scope(scope) if !door.shut => scope,
+            _ => {
+                let given = request.header("authorization").is_some();
+                return Some(self.challenge(given, &metadata));
+            }
+        };
+        let tool = request.rpc().map(|rpc| rpc.params()["name"].clone());
+        let tool = tool.as_ref().and_then(|name| name.as_str());
+        let wanted = door.scopes.get(tool.unwrap_or_default())?;
+        if method != "tools/call" || scope.split(' ').any(|own| own == *wanted) {
+            return None;
+        }
+        let challenge =
+            format!(r#"Bearer error="insufficient_scope", scope="{wanted}", {metadata}"#);
+        Some(Response::status(403).header("www-authenticate", &challenge))
+    }
+
+    fn metadata(&self, resource: &str) -> Response {
+        if let Some(status) = self.door.metadata {
+            return Response::status(status);
+        }
+        let mut document = json!({
             "resource": resource,
-            "authorization_servers": [authority.issuer],
+            "authorization_servers": [self.authority.issuer],
             "bearer_methods_supported": ["header"],
         });
-        let mut document = document;
-        if !door.supported.is_empty() {
-            document["scopes_supported"] = json!(door.supported);
+        if !self.door.supported.is_empty() {
+            document["scopes_supported"] = json!(self.door.supported);
         }
-        return Some(Response::json(200, document.to_string()));
-    }
-    let method = request.rpc_method().unwrap_or_default();
-    if request.path != "/mcp" || door.open.contains(method.as_str()) {
-        return None;
-    }
-    let metadata = format!(r#"resource_metadata="{origin}{METADATA}""#);
-    let token = request.header("authorization");
-    let scope = token
-        .and_then(|header| header.strip_prefix("Bearer "))
-        .and_then(|token| authority.state.admits(token, &resource));
-    let Some(scope) = scope.filter(|_| !door.shut) else {
-        let mut challenge = format!("Bearer {metadata}");
-        if token.is_some() {
-            challenge += r#", error="invalid_token""#;
+        if self.door.asks == Asks::Metadata {
+            document["dpop_bound_access_tokens_required"] = true.into();
         }
-        if let Some(scope) = door.challenge {
-            challenge += &format!(r#", scope="{scope}""#);
-        }
-        return Some(Response::status(401).header("www-authenticate", &challenge));
-    };
-    let tool = request.rpc().map(|rpc| rpc.params()["name"].clone());
-    let tool = tool.as_ref().and_then(|name| name.as_str());
-    let wanted = door.scopes.get(tool.unwrap_or_default())?;
-    if method != "tools/call" || scope.split(' ').any(|own| own == *wanted) {
-        return None;
+        Response::json(200, document.to_string())
     }
-    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{wanted}", {metadata}"#);
-    Some(Response::status(403).header("www-authenticate", &challenge))
+
+    fn challenge(&self, given: bool, metadata: &str) -> Response {
+        let mut more = metadata.to_owned();
+        if given {
+            more += r#", error="invalid_token""#;
+        }
+        if let Some(scope) = self.door.challenge {
+            more += &format!(r#", scope="{scope}""#);
+        }
+        let bearer = format!("Bearer {more}");
+        let bound = format!(r#"DPoP {more}, algs="RS256 ES256""#);
+        let challenge = match self.door.asks {
+            Asks::Nothing | Asks::Metadata => bearer,
+            Asks::Challenge => bound,
+            Asks::Either => format!("{bearer}, {bound}"),
+        };
+        Response::status(401).header("www-authenticate", &challenge)
+    }
+
+    /// What the token of a request allows. A bound one comes with a proof, or its client has done wrong.
+    fn pass(&self, request: &Request, resource: &str) -> Pass {
+        let offend = |offence: &str| {
+            self.faults.add(format!("{offence}: {request}"));
+            Pass::None
+        };
+        let header = request.header("authorization").unwrap_or_default();
+        let (scheme, token) = header.split_once(' ').unwrap_or_default();
+        let state = &self.authority.state;
+        let of_id_token = access_of(token).filter(|_| self.door.id_tokens);
+        if self.door.id_tokens && of_id_token.is_none() {
+            return Pass::None;
+        }
+        let token = of_id_token.as_deref().unwrap_or(token);
+        let bound = state.bound_to(token).filter(|_| of_id_token.is_none());
+        match (scheme, bound) {
+            ("Bearer", None) => {}
+            ("DPoP", Some(key)) => match self.proofs.check(request, Some(token)) {
+                Err(wrong) => return offend(&wrong),
+                Ok(proof) if proof.key != key => return offend("a proof of another key"),
+                Ok(_) if self.door.proofs == Wants::Perfection => return Pass::Wrong,
+                Ok(proof) => {
+                    if let Some(nonce) = self.proofs.nonce_for(&proof, self.door.proofs) {
+                        return Pass::Nonce(nonce);
+                    }
+                }
+            },
+            ("", _) => return Pass::None,
+            _ => return offend("a token with the wrong scheme"),
+        }
+        let scope = state.admits(token, resource);
+        scope.map_or(Pass::None, Pass::Scope)
+    }
 }

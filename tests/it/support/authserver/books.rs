@@ -30,6 +30,8 @@ pub(super) struct Asked {
     pub challenge: String,
     pub resource: Option<String>,
     pub scope: String,
+    /// The thumbprint of the key that the code is bound to (RFC 9449 §10).
+    pub key: Option<String>,
 }
 
 /// What a token stands for.
@@ -39,6 +41,8 @@ pub(super) struct Given {
     pub client: String,
     pub resource: Option<String>,
     pub scope: String,
+    /// The thumbprint of the key that it is bound to.
+    pub key: Option<String>,
     /// Revoked, or a refresh token that was used.
     pub dead: bool,
 }
@@ -102,6 +106,7 @@ impl Books {
             client: asked.client,
             resource: asked.resource,
             scope: asked.scope,
+            key: None,
             dead: false,
         }
     }
@@ -166,6 +171,11 @@ impl Books {
         // A token without a resource is good everywhere, as it is with servers that know no RFC 8707.
         let ours = given.resource.as_deref().is_none_or(|own| own == resource);
         (good && ours).then(|| given.scope.clone())
+    }
+
+    /// The thumbprint of the key that an access token is bound to.
+    pub fn bound_to(&self, token: &str) -> Option<String> {
+        self.access.get(token)?.key.clone()
     }
 
     /// All that must never be seen in a log: codes, tokens, client secrets, verifiers.

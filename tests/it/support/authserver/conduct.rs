@@ -2,6 +2,7 @@
 //! the answers are made elsewhere.
 
 use crate::support::gate::Gate;
+use crate::support::proofs::Wants;
 
 /// What the switches of a server say. A test changes them while the server runs.
 #[derive(Clone)]
@@ -36,6 +37,12 @@ pub struct Conduct {
     pub narrows: Option<&'static str>,
     /// `expires_in` of the tokens, in seconds. They end by revocation only.
     pub lifetime: Option<u64>,
+    /// What it knows of proofs (RFC 9449).
+    pub dpop: Dpop,
+    /// What it wants in them.
+    pub proofs: Wants,
+    /// Gives id tokens that last so long, in seconds.
+    pub id_tokens: Option<u64>,
     /// How a code is exchanged.
     pub exchange: Exchange,
     /// How a refresh is answered.
@@ -64,6 +71,9 @@ impl Default for Conduct {
             scopes: Vec::new(),
             narrows: None,
             lifetime: Some(3600),
+            dpop: Dpop::Unknown,
+            proofs: Wants::NoNonce,
+            id_tokens: None,
             exchange: Exchange::Tokens,
             refresh: Refresh::Rotates,
             hold: None,
@@ -113,6 +123,21 @@ pub enum Iss {
     Missing,
     /// This one.
     Wrong(String),
+}
+
+/// What is known of proofs of possession (RFC 9449).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Dpop {
+    /// Nothing.
+    Unknown,
+    /// Tokens are bound to the key of the proof, as the metadata announces.
+    Binds,
+    /// The same, and the metadata is silent about it.
+    BindsSilently,
+    /// Proofs of another algorithm are taken.
+    OtherAlgorithm,
+    /// Tokens are not bound, although the metadata announces it.
+    Breaks,
 }
 
 /// How a code is exchanged.

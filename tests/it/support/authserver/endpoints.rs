@@ -89,6 +89,7 @@ impl State {
             challenge: get("code_challenge").to_owned(),
             resource: params.get("resource").cloned(),
             scope: scope.to_owned(),
+            key: params.get("dpop_jkt").cloned(),
         });
         self.back(&params, conduct, ("code", &code))
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::http::{Feed, Response};
 
-use super::{AUTHORIZE, Conduct, Iss, Metadata, REGISTER, REVOKE, State, TOKEN};
+use super::{AUTHORIZE, Conduct, Dpop, Iss, Metadata, REGISTER, REVOKE, State, TOKEN};
 
 /// What one write of a body without end brings.
 static PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
@@ -67,6 +67,15 @@ impl State {
         }
         if conduct.iss != Iss::Absent {
             document["authorization_response_iss_parameter_supported"] = true.into();
+        }
+        match conduct.dpop {
+            Dpop::Unknown | Dpop::BindsSilently => {}
+            Dpop::Binds | Dpop::Breaks => {
+                document["dpop_signing_alg_values_supported"] = json!(["RS256", "ES256"]);
+            }
+            Dpop::OtherAlgorithm => {
+                document["dpop_signing_alg_values_supported"] = json!(["RS256"]);
+            }
         }
         if !conduct.scopes.is_empty() {
             document["scopes_supported"] = json!(conduct.scopes);

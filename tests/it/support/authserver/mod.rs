@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::gate::{Shelf, lock};
 use crate::support::http::{Request, Response};
+use crate::support::proofs::Proofs;
 use crate::support::server::{Faults, Peer, Plan, Server};
 
 pub use self::books::{Books, Params, Registered};
-pub use self::conduct::{Conduct, Consent, Exchange, Iss, Metadata, Refresh};
+pub use self::conduct::{Conduct, Consent, Dpop, Exchange, Iss, Metadata, Refresh};
 pub use self::endpoints::DENY;
 pub(crate) use self::token::s256;
 
@@ -43,6 +44,7 @@ pub(crate) struct State {
     conduct: Mutex<Conduct>,
     books: Mutex<Books>,
     issuer: Mutex<String>,
+    proofs: Proofs,
     /// Offences of the client; joined to the server's when this is dropped.
     faults: Faults,
 }
@@ -65,6 +67,7 @@ impl AuthServer {
             conduct: Mutex::default(),
             books: Mutex::default(),
             issuer: Mutex::default(),
+            proofs: Proofs::default(),
             faults: Faults::default(),
         });
         let shared = Arc::clone(&state);
@@ -216,6 +219,11 @@ impl State {
     /// The scope of a token that is good for that resource.
     pub(crate) fn admits(&self, token: &str, resource: &str) -> Option<String> {
         lock(&self.books).admits(token, resource)
+    }
+
+    /// The thumbprint of the key that a token is bound to.
+    pub(crate) fn bound_to(&self, token: &str) -> Option<String> {
+        lock(&self.books).bound_to(token)
     }
 
     pub(super) fn issuer(&self) -> String {

@@ -4,10 +4,14 @@ use serde_json::json;
 
 use crate::support::gate::lock;
 use crate::support::http::{Request, Response};
+use crate::support::proofs::{NONCE, id_token};
 
 use super::books::Given;
 use super::endpoints::error;
-use super::{Conduct, Exchange, Params, Refresh, State, params};
+use super::{Conduct, Dpop, Exchange, Params, Refresh, State, params};
+
+/// Where the thumbprint of the proven key stands among the parameters; no form field is called so.
+const PROVEN: &str = "(key)";
 
 /// The alphabet of RFC 4648 §5.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -20,6 +24,10 @@ impl State {
                 self.offend(request, &twice);
                 return error(400, "invalid_request");
             }
+        };
+        let params = match self.proven(request, params, conduct) {
+            Ok(params) => params,
+            Err(refusal) => return refusal,
         };
         lock(&self.books).exchanges.push(params.clone());
         if let Some(gate) = &conduct.hold {
@@ -44,6 +52,32 @@ impl State {
             Ok(response) => response,
             Err("invalid_client") => error(401, "invalid_client"),
             Err(code) => error(400, code),
+        }
+    }
+
+    /// The parameters with the thumbprint of the key that the request proves, if it proves one.
+    fn proven(
+        &self,
+        request: &Request,
+        mut params: Params,
+        conduct: &Conduct,
+    ) -> Result<Params, Response> {
+        let unknown = matches!(conduct.dpop, Dpop::Unknown | Dpop::OtherAlgorithm);
+        if unknown || request.header("dpop").is_none() {
+            return Ok(params);
+        }
+        match self.proofs.check(request, None) {
+            Err(wrong) => {
+                self.offend(request, &wrong);
+                Err(error(400, "invalid_dpop_proof"))
+            }
+            Ok(proof) => match self.proofs.nonce_for(&proof, conduct.proofs) {
+                Some(nonce) => Err(error(400, "use_dpop_nonce").header(NONCE, &nonce)),
+                None => {
+                    params.insert(PROVEN.to_owned(), proof.key);
+                    Ok(params)
+                }
+            },
         }
     }
 
@@ -106,6 +140,8 @@ impl State {
             Some("the verifier is not the one of the challenge")
         } else if asked.resource.as_ref() != params.get("resource") {
             Some("the resource is not the one of the authorization request")
+        } else if asked.key.is_some() && asked.key.as_ref() != params.get(PROVEN) {
+            Some("the key is not the one of the authorization request")
         } else {
             None
         };
@@ -113,7 +149,8 @@ impl State {
             self.offend(request, wrong);
             return Err("invalid_grant");
         }
-        let given = books.grant(asked);
+        let mut given = books.grant(asked);
+        given.key = bound(params, conduct);
         let refresh =
             (conduct.exchange == Exchange::Tokens).then(|| books.add_refresh(given.clone()));
         let access = books.add_access(given.clone());
@@ -137,7 +174,15 @@ impl State {
         if books.reuses > reuses {
             self.offend(request, "a refresh token is used twice");
         }
-        let given = given?;
+        let mut given = given?;
+        if given.key.is_some() && given.key.as_ref() != params.get(PROVEN) {
+            self.offend(
+                request,
+                "a refresh token without the key that it is bound to",
+            );
+            return Err("invalid_grant");
+        }
+        given.key = bound(params, conduct);
         if given.client != client || given.resource.as_ref() != params.get("resource") {
             self.offend(request, "a refresh token of another client or resource");
             return Err("invalid_grant");
@@ -159,8 +204,18 @@ impl State {
     }
 }
 
+/// The key that the tokens of an answer are bound to.
+fn bound(params: &Params, conduct: &Conduct) -> Option<String> {
+    let key = params.get(PROVEN).cloned();
+    key.filter(|_| conduct.dpop != Dpop::Breaks)
+}
+
 fn answer(access: &str, refresh: Option<&str>, given: &Given, conduct: &Conduct) -> Response {
-    let mut body = json!({ "access_token": access, "token_type": "Bearer" });
+    let kind = given.key.as_ref().map_or("Bearer", |_| "DPoP");
+    let mut body = json!({ "access_token": access, "token_type": kind });
+    if let Some(seconds) = conduct.id_tokens {
+        body["id_token"] = id_token(access, seconds).into();
+    }
     if let Some(refresh) = refresh {
         body["refresh_token"] = refresh.into();
     }

@@ -298,9 +298,10 @@ impl State {
             let mut refusal = ErrorResponse::new(Some("no".to_owned()));
             *refusal.status_mut() = StatusCode::from_u16(status).expect("a status code");
             *refusal.headers_mut() = headers;
-            refusal
-                .headers_mut()
-                .insert("content-length", "2".parse().expect("a number"));
+            let headers = refusal.headers_mut();
+            headers.insert("content-length", "2".parse().expect("a number"));
+            // It hangs up: nobody is to ask again on this connection.
+            headers.insert("connection", "close".parse().expect("a token"));
             return Err(refusal);
         }
         let headers = response.headers_mut();
