@@ -5,9 +5,11 @@ use std::sync::PoisonError;
 
 use url::Url;
 
+use super::device::Way;
 use super::discovery::{Discovered, Source};
+use super::flow;
 use super::http::OauthHttp;
-use super::loopback::Port;
+use super::loopback::{Host, Port};
 use super::oauth::now;
 use super::registration::{self, AuthMethod, is_expired};
 use super::sign_in::{Asked, Procedure};
@@ -30,6 +32,11 @@ impl Procedure<'_> {
         let registered = kept.and_then(|client| client.redirect_uri.as_deref());
         let registered = registered.and_then(|uri| Url::parse(uri).ok()?.port());
         registered.map_or(Port::Any, Port::Preferred)
+    }
+
+    /// The name of this machine in the address that the browser comes back to.
+    pub fn host(&self, _discovered: &Discovered) -> Host {
+        self.oauth.options.callback.host
     }
 
     /// The metadata document that is our id, where it is.
@@ -74,8 +81,16 @@ impl Procedure<'_> {
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
             return Ok(client);
         }
-        let document =
-            registration::request(redirect_uri, asked.scope.as_deref(), &identity.metadata);
+        let grants: &[&str] = match asked.way {
+            Way::Device => &[flow::device::GRANT],
+            Way::Browser => &[],
+        };
+        let document = registration::request(
+            redirect_uri,
+            asked.scope.as_deref(),
+            grants,
+            &identity.metadata,
+        );
         let registered = registration::register(
             http,
             &discovered.issuer,

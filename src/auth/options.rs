@@ -37,6 +37,8 @@ pub struct Options {
     pub callback: Callback,
     /// How the sign-in page is shown.
     pub browser: Browser,
+    /// Whether the user signs in with a code on another device.
+    pub device: Device,
     /// The longest that one sign-in may take (`--auth-timeout`).
     pub timeout: Duration,
 }
@@ -95,6 +97,18 @@ pub enum Browser {
     None,
     /// By the commands of `$BROWSER`, or as the desktop does it.
     Open(Option<String>),
+}
+
+/// Whether the user signs in with a code on another device (RFC 8628).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Device {
+    /// With a browser on this machine.
+    #[default]
+    Never,
+    /// Where the authorization server offers it: there is no browser here.
+    WhereOffered,
+    /// In any case (`--device-code`).
+    Always,
 }
 
 /// A server's name in lists of sign-ins: its URL without the values of its query, which may be secrets. Two servers that

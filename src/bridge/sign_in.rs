@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::core::Core;
+use crate::auth::prompt::Prompt;
 use crate::auth::{Oauth, SignIn};
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Message, reply};
@@ -47,7 +48,7 @@ pub(super) enum Waited {
     /// The user is signed in.
     SignedIn,
     /// Not yet. The address to open, where it is known.
-    NotYet(Option<String>),
+    NotYet(Option<Prompt>),
     /// It failed, or may not be begun by this request.
     Failed(Failure),
 }
@@ -134,11 +135,11 @@ impl Core {
     }
 
     /// What a request gets that cannot wait any longer.
-    pub fn sign_in_pending(&self, address: Option<String>) -> Failure {
+    pub fn sign_in_pending(&self, prompt: Option<Prompt>) -> Failure {
         let hint = format!("or type: mcp-tether login {}", self.options.server);
-        match address {
-            Some(url) => Failure::SignIn {
-                what: format!("sign-in needed: open {url} in a browser, then try again"),
+        match prompt {
+            Some(prompt) => Failure::SignIn {
+                what: format!("sign-in needed: {}, then try again", prompt.task()),
                 hint,
             },
             None => Failure::SignIn {
@@ -175,7 +176,7 @@ impl Core {
         };
         for step in 1u64.. {
             let told = match address(&status.borrow()) {
-                Some(url) => format!("waiting for the sign-in at {url}"),
+                Some(prompt) => format!("waiting for the sign-in at {prompt}"),
                 None => "waiting for the sign-in".to_owned(),
             };
             let params = format!(
@@ -202,14 +203,18 @@ impl Core {
             .and_then(|status| address(&status));
         let id = self.link.own_id();
         let elicitation = id.raw().trim_matches('"').to_owned();
-        if let Some(url) = started
-            && self.shows_first(&url, &elicitation)
+        if let Some(prompt) = started
+            && self.shows_first(&prompt.to_string(), &elicitation)
         {
+            let mut message = format!("Sign in to {} to use its tools.", self.options.server);
+            if let Some(code) = prompt.code() {
+                message += &format!(" The code is {code}.");
+            }
             let params = json!({
                 "mode": "url",
                 "elicitationId": elicitation,
-                "url": url,
-                "message": format!("Sign in to {} to use its tools.", self.options.server),
+                "url": prompt.link().as_str(),
+                "message": message,
             });
             let request = reply::request(&id, "elicitation/create", Some(&params.to_string()));
             let answer = self.ask_client_ourselves(request).await;
@@ -253,10 +258,10 @@ pub(super) async fn settled(mut status: watch::Receiver<SignIn>) -> Waited {
     }
 }
 
-/// The address to open.
-pub(super) fn address(status: &SignIn) -> Option<String> {
+/// Where the user has to go.
+pub(super) fn address(status: &SignIn) -> Option<Prompt> {
     match status {
-        SignIn::Started(url) => Some(url.as_str().to_owned()),
+        SignIn::Started(prompt) => Some(prompt.clone()),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use super::args::{self, Bridge as Args};
 use super::connection::Env;
 use crate::auth::discovery::{Checks, IssuerCheck, ResourceCheck};
 use crate::auth::flow::PkceCheck;
-use crate::auth::options::{Browser, Callback, Identity, Options, Request, Resource};
+use crate::auth::options::{Browser, Callback, Device, Identity, Options, Request, Resource};
 use crate::config::Paths;
 use crate::error::{Exit, Fatal};
 use crate::net::client;
@@ -72,8 +72,27 @@ pub fn options(
         } else {
             Browser::Open(env("BROWSER").filter(|command| !command.trim().is_empty()))
         },
+        device: match (given.device_code, given.no_browser || !has_browser(env)) {
+            (true, _) => Device::Always,
+            (false, true) => Device::WhereOffered,
+            (false, false) => Device::Never,
+        },
         timeout: given.auth_timeout.0,
     })
+}
+
+/// Whether there is a browser that could be opened: `$BROWSER`, or a desktop. Only where desktops are told by a variable can
+/// one be missing.
+fn has_browser(env: &Env<'_>) -> bool {
+    let names = [
+        "BROWSER",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        // Windows opens it.
+        "WSL_DISTRO_NAME",
+    ];
+    let set = |name: &&str| env(name).is_some_and(|value| !value.trim().is_empty());
+    cfg!(any(windows, target_os = "macos")) || names.iter().any(set)
 }
 
 /// The folders of sign-ins.
@@ -179,4 +198,22 @@ fn read(path: &Path, option: &str) -> Result<String, Fatal> {
             "check the path and who may read it",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_browser;
+
+    #[test]
+    #[cfg(not(any(windows, target_os = "macos")))]
+    fn a_display_or_a_command_makes_a_browser() {
+        let with = |name: &'static str, value: &'static str| {
+            has_browser(&move |asked: &str| (asked == name).then(|| value.to_owned()))
+        };
+        for name in ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"] {
+            assert!(with(name, "x"), "{name}");
+            assert!(!with(name, " "), "{name}");
+        }
+        assert!(!with("TERM", "x"));
+    }
 }

@@ -15,6 +15,8 @@ mod calls;
 mod certificates;
 mod config_file;
 mod detection;
+mod device_code;
+mod device_refused;
 mod event_forms;
 mod everything;
 mod fidelity;

@@ -24,7 +24,8 @@ pub struct OpenId {
 
 impl ExtraTokenFields for OpenId {}
 
-type Answer = StandardTokenResponse<OpenId, BasicTokenType>;
+/// The answer of a token endpoint.
+pub(super) type Answer = StandardTokenResponse<OpenId, BasicTokenType>;
 
 /// The `oauth2` client with our extra field; its parameters say which endpoints are set.
 pub(super) type Client<Auth, Device, Introspection, Revocation, Token> = oauth2::Client<
@@ -93,7 +94,11 @@ pub(super) fn read(
     answer: Result<Answer, RequestTokenError<Failure, BasicErrorResponse>>,
     asked: Option<&str>,
 ) -> Result<Tokens, NoToken> {
-    let answer = answer.map_err(failure)?;
+    taken(&answer.map_err(failure)?, asked)
+}
+
+/// The tokens of an answer. `asked` is the scope that was asked for.
+pub(super) fn taken(answer: &Answer, asked: Option<&str>) -> Result<Tokens, NoToken> {
     if !matches!(answer.token_type(), BasicTokenType::Bearer) {
         return Err(wrong("the token is of a kind that is not known here".to_owned()).into());
     }
@@ -117,16 +122,8 @@ fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> NoToken {
         RequestTokenError::Request(failure) => failure.into(),
         RequestTokenError::ServerResponse(said) => {
             let code = said.error().as_ref().to_owned();
-            let words = said
-                .error_description()
-                .map(String::as_str)
-                .unwrap_or_default();
-            let words: String = format!("{code} {words}")
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(200)
-                .collect();
-            let what = format!("the authorization server gave no token: {}", words.trim());
+            let words = told(&code, said.error_description());
+            let what = format!("the authorization server gave no token: {words}");
             if matches!(code.as_str(), "temporarily_unavailable" | "server_error") {
                 return NoToken::Failed(Failure::Unreachable {
                     what,
@@ -140,6 +137,17 @@ fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> NoToken {
             wrong("the authorization server's answer is no token".to_owned()).into()
         }
     }
+}
+
+/// A refusal in the server's words: bounded, and nothing that a terminal would obey.
+pub(super) fn told(code: &str, words: Option<&String>) -> String {
+    let words = words.map(String::as_str).unwrap_or_default();
+    let words: String = format!("{code} {words}")
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(200)
+        .collect();
+    words.trim().to_owned()
 }
 
 fn wrong(what: String) -> Failure {

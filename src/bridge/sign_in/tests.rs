@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::auth::browser::SafeUrl;
 use crate::auth::loopback::Host;
-use crate::auth::options::{Browser, Callback, Identity, Options, Request};
+use crate::auth::options::{Browser, Callback, Device, Identity, Options, Request};
 use crate::auth::{Authorizer, Oauth, SignIn};
 use crate::bridge::tests::{Rig, network, options};
 use crate::bridge::{AtEnd, Begins, Options as Bridge};
@@ -45,6 +45,7 @@ fn oauth() -> Arc<Oauth> {
             success: None,
         },
         browser: Browser::None,
+        device: Device::Never,
         timeout: Duration::from_secs(300),
     }))
 }
@@ -92,7 +93,7 @@ impl Scene {
 
     fn started(&self) {
         let url = SafeUrl::new(URL).unwrap();
-        self.oauth.set_status(SignIn::Started(url));
+        self.oauth.set_status(SignIn::Started(url.into()));
     }
 
     fn signed_in(&self) {

@@ -105,6 +105,9 @@ pub struct Authorization {
     /// Open no browser: the address is printed
     #[arg(long)]
     pub no_browser: bool,
+    /// Sign in with a code on any device, where the server offers it; the default where there is no browser to open
+    #[arg(long)]
+    pub device_code: bool,
     /// Trust an authorization server whose metadata names another issuer
     #[arg(long)]
     pub allow_issuer_mismatch: bool,

@@ -3,6 +3,8 @@
 
 use crate::support::gate::Gate;
 
+use super::device::Device;
+
 /// What the switches of a server say. A test changes them while the server runs.
 #[derive(Clone)]
 pub struct Conduct {
@@ -44,6 +46,8 @@ pub struct Conduct {
     pub hold: Option<Gate>,
     /// Wants the `resource` parameter in each request.
     pub wants_resource: bool,
+    /// There are codes for other devices.
+    pub device: Option<Device>,
 }
 
 impl Default for Conduct {
@@ -68,6 +72,7 @@ impl Default for Conduct {
             refresh: Refresh::Rotates,
             hold: None,
             wants_resource: true,
+            device: None,
         }
     }
 }

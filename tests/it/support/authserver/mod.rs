@@ -3,6 +3,7 @@
 
 mod books;
 mod conduct;
+mod device;
 mod endpoints;
 mod metadata;
 mod token;
@@ -15,6 +16,7 @@ use crate::support::server::{Faults, Peer, Plan, Server};
 
 pub use self::books::{Books, Params, Registered};
 pub use self::conduct::{Conduct, Consent, Exchange, Iss, Metadata, Refresh};
+pub use self::device::{Device, GRANT as DEVICE_GRANT};
 pub use self::endpoints::DENY;
 pub(crate) use self::token::s256;
 
@@ -26,6 +28,10 @@ pub const TOKEN: &str = "/token";
 pub const REGISTER: &str = "/register";
 /// The revocation endpoint.
 pub const REVOKE: &str = "/revoke";
+/// The device authorization endpoint.
+pub const DEVICE: &str = "/device_authorization";
+/// The page where device codes are entered.
+pub const PAGE: &str = "/device";
 /// The metadata of RFC 8414.
 pub const METADATA: &str = "/.well-known/oauth-authorization-server";
 /// The metadata of OpenID Connect Discovery.
@@ -124,6 +130,18 @@ impl AuthServer {
         self.exchanges("refresh_token").len()
     }
 
+    /// The requests for device codes so far.
+    pub fn device_requests(&self) -> Vec<Params> {
+        lock(&self.state.books).device_requests.clone()
+    }
+
+    /// When was asked what came of the latest device code.
+    pub fn polls(&self) -> Vec<std::time::Instant> {
+        let books = lock(&self.state.books);
+        let mut polls = books.devices.values().map(|given| given.polls.clone());
+        polls.next_back().unwrap_or_default()
+    }
+
     /// The revocations so far.
     pub fn revocations(&self) -> Vec<Params> {
         lock(&self.state.books).revocations.clone()
@@ -208,6 +226,8 @@ impl State {
             ("POST", REGISTER) if conduct.registration => self.register(request, &conduct),
             ("GET", AUTHORIZE) => self.authorize(request, &conduct),
             ("POST", TOKEN) => self.token(request, &conduct).await,
+            ("POST", DEVICE) => self.device(request, &conduct),
+            ("GET", PAGE) => self.page_of_device(request, &conduct),
             ("POST", REVOKE) if conduct.revocation => self.revoke(request),
             _ => Response::status(404),
         }

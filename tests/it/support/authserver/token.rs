@@ -5,9 +5,9 @@ use serde_json::json;
 use crate::support::gate::lock;
 use crate::support::http::{Request, Response};
 
-use super::books::Given;
+use super::books::{Asked, Given};
 use super::endpoints::error;
-use super::{Conduct, Exchange, Params, Refresh, State, params};
+use super::{Conduct, DEVICE_GRANT, Exchange, Params, Refresh, State, params};
 
 /// The alphabet of RFC 4648 §5.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -38,11 +38,15 @@ impl State {
         let answer = match params.get("grant_type").map(String::as_str) {
             Some("authorization_code") => self.code(request, &params, &client, conduct),
             Some("refresh_token") => self.refresh(request, &params, &client, conduct),
+            Some(DEVICE_GRANT) if conduct.device.is_some() => self
+                .poll(request, &params, &client, conduct)
+                .map(|asked| self.first_tokens(asked, conduct)),
             _ => Err("unsupported_grant_type"),
         };
         match answer {
             Ok(response) => response,
             Err("invalid_client") => error(401, "invalid_client"),
+            Err("503") => Response::html(503, "<p>out of order</p>"),
             Err(code) => error(400, code),
         }
     }
@@ -113,11 +117,18 @@ impl State {
             self.offend(request, wrong);
             return Err("invalid_grant");
         }
+        drop(books);
+        Ok(self.first_tokens(asked, conduct))
+    }
+
+    /// The tokens of a new grant.
+    fn first_tokens(&self, asked: Asked, conduct: &Conduct) -> Response {
+        let mut books = lock(&self.books);
         let given = books.grant(asked);
         let refresh =
             (conduct.exchange == Exchange::Tokens).then(|| books.add_refresh(given.clone()));
         let access = books.add_access(given.clone());
-        Ok(answer(&access, refresh.as_deref(), &given, conduct))
+        answer(&access, refresh.as_deref(), &given, conduct)
     }
 
     fn refresh(
