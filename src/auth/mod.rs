@@ -18,6 +18,7 @@ mod oauth;
 pub mod options;
 mod page;
 pub mod prompt;
+pub mod provider;
 mod recovery;
 mod refresh;
 pub mod registration;
@@ -25,6 +26,7 @@ mod sign_in;
 mod turn;
 mod user;
 mod vault;
+mod wishes;
 
 use std::net::IpAddr;
 use std::sync::Arc;

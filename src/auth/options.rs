@@ -80,8 +80,8 @@ pub enum Resource {
 /// Where the browser comes back to.
 #[derive(Debug, Clone)]
 pub struct Callback {
-    /// The name of this machine.
-    pub host: Host,
+    /// The name of this machine, where the user chose one.
+    pub host: Option<Host>,
     /// The port; `None` for any.
     pub port: Option<u16>,
     /// The path.

@@ -9,11 +9,10 @@ use tokio::time::Instant;
 use super::browser::SafeUrl;
 use super::device::Way;
 use super::discovery::{Discovered, discover};
-use super::flow::{self, Attempt, Extras, Wishes};
+use super::flow::{self, Attempt};
 use super::follow::{Next, take_turn};
 use super::loopback::{End, Listener, Response};
 use super::oauth::{Need, Oauth, now};
-use super::options::Resource;
 use super::prompt::Prompt;
 use super::turn::Turn;
 use super::user::{SignIn, Waiting};
@@ -86,7 +85,7 @@ impl From<Failure> for Ended {
 /// A sign-in whose turn it is.
 pub(super) struct Procedure<'a> {
     pub oauth: &'a Oauth,
-    need: Need,
+    pub need: Need,
     pub turn: Turn,
     /// When a browser may be opened.
     pub opens: Instant,
@@ -103,10 +102,7 @@ impl Procedure<'_> {
         }
         let http = &self.oauth.http().await;
         let discovered = self.discover(http).await?;
-        let resource = match &options.request.resource {
-            Resource::Given(resource) => resource.clone(),
-            Resource::Named | Resource::Omitted => discovered.resource.clone(),
-        };
+        let resource = self.resource(&discovered);
         let kept = self
             .oauth
             .vault
@@ -117,24 +113,27 @@ impl Procedure<'_> {
         {
             return Ok(record);
         }
-        let mut client = kept.and_then(|record| record.client);
-        let mut scope = flow::scope(
-            &Wishes {
-                user: options.request.scope.as_deref(),
-                challenge: self.need.scope.as_deref(),
-                resource: discovered.scopes.as_deref(),
-                before: self.need.before.as_deref(),
-            },
-            &discovered.metadata,
-        );
+        let client = kept.and_then(|record| record.client);
+        self.rounds(http, &discovered, &resource, client).await
+    }
+
+    /// Asks until there are tokens; what can be mended is mended once.
+    async fn rounds(
+        &self,
+        http: &OauthHttp,
+        discovered: &Discovered,
+        resource: &str,
+        mut client: Option<Client>,
+    ) -> Result<Record, Failure> {
+        let mut scope = self.scope(discovered, resource);
         let mut last = Failure::Closed;
         let mut late = false;
-        let mut way = self.way(&discovered);
+        let mut way = self.way(discovered);
         self.note_asked(scope.as_deref());
         for _ in 0..ROUNDS {
             let asked = Asked {
-                discovered: &discovered,
-                resource: &resource,
+                discovered,
+                resource,
                 scope: scope.clone(),
                 way,
             };
@@ -167,7 +166,7 @@ impl Procedure<'_> {
                     way = Way::Browser;
                     // It may have registered just now.
                     let vault = &self.oauth.vault;
-                    let kept = vault.find_for(&discovered.issuer, &resource).await;
+                    let kept = vault.find_for(&discovered.issuer, resource).await;
                     client = kept.and_then(|record| record.client);
                     failure
                 }
@@ -268,7 +267,7 @@ impl Procedure<'_> {
             asked.discovered.clone(),
             client,
             self.extras(asked),
-            options.pkce,
+            self.pkce(asked.discovered),
         )?;
         let url = SafeUrl::new(url.as_str()).map_err(|wrong| Failure::Credentials {
             what: wrong.to_string(),
@@ -300,16 +299,6 @@ impl Procedure<'_> {
                 }
                 Err(ended)
             }
-        }
-    }
-
-    /// What the authorization request says beside who asks.
-    pub fn extras(&self, asked: &Asked<'_>) -> Extras {
-        let request = &self.oauth.options.request;
-        Extras {
-            resource: (request.resource != Resource::Omitted).then(|| asked.resource.to_owned()),
-            scope: asked.scope.clone(),
-            parameters: request.parameters.clone(),
         }
     }
 

@@ -11,6 +11,7 @@ use super::connection::Env;
 use crate::auth::discovery::{Checks, IssuerCheck, ResourceCheck};
 use crate::auth::flow::PkceCheck;
 use crate::auth::options::{Browser, Callback, Device, Identity, Options, Request, Resource};
+use crate::auth::provider::{Choice, Provider};
 use crate::config::Paths;
 use crate::error::{Exit, Fatal};
 use crate::net::client;
@@ -55,6 +56,7 @@ pub fn options(
             } else {
                 IssuerCheck::Identical
             },
+            provider: given.provider.map_or(Choice::Guessed, provider),
         },
         pkce: if given.allow_missing_pkce_metadata {
             PkceCheck::Ignored
@@ -78,6 +80,20 @@ pub fn options(
             (false, false) => Device::Never,
         },
         timeout: given.auth_timeout.0,
+    })
+}
+
+const fn provider(named: args::Provider) -> Choice {
+    Choice::Given(match named {
+        args::Provider::Entra => Provider::Entra,
+        args::Provider::Google => Provider::Google,
+        args::Provider::Cognito => Provider::Cognito,
+        args::Provider::Github => Provider::Github,
+        args::Provider::Slack => Provider::Slack,
+        args::Provider::Figma => Provider::Figma,
+        args::Provider::Atlassian => Provider::Atlassian,
+        args::Provider::Snowflake => Provider::Snowflake,
+        args::Provider::None => return Choice::None,
     })
 }
 

@@ -33,6 +33,7 @@ mod lost_session;
 mod migration;
 mod modern;
 mod outages;
+mod providers;
 mod provisional;
 mod proxies;
 mod readme;

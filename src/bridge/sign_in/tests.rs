@@ -39,7 +39,7 @@ fn oauth() -> Arc<Oauth> {
         checks: crate::auth::discovery::Checks::default(),
         pkce: crate::auth::flow::PkceCheck::Required,
         callback: Callback {
-            host: Host::Ipv4,
+            host: Some(Host::Ipv4),
             port: None,
             path: "/oauth/callback".to_owned(),
             success: None,

@@ -161,7 +161,10 @@ fn looks(door: &Door, authority: &Authority, request: &Request) -> Option<Respon
     let token = request.header("authorization");
     let scope = token
         .and_then(|header| header.strip_prefix("Bearer "))
-        .and_then(|token| authority.state.admits(token, &resource));
+        .and_then(|token| {
+            let admits = |resource| authority.state.admits(token, resource);
+            admits(&resource).or_else(|| admits(resource.trim_end_matches('/')))
+        });
     let Some(scope) = scope.filter(|_| !door.shut) else {
         let mut challenge = format!("Bearer {metadata}");
         if token.is_some() {

@@ -24,6 +24,10 @@ pub(crate) use self::token::s256;
 pub const AUTHORIZE: &str = "/authorize";
 /// The token endpoint.
 pub const TOKEN: &str = "/token";
+/// Where some servers have their authorization endpoint, and no metadata.
+pub const OTHER_AUTHORIZE: &str = "/oauth/authorize";
+/// Where they have their token endpoint.
+pub const OTHER_TOKEN: &str = "/oauth/token-request";
 /// The registration endpoint.
 pub const REGISTER: &str = "/register";
 /// The revocation endpoint.
@@ -163,6 +167,13 @@ impl AuthServer {
         });
     }
 
+    /// Lets all clients so far prove themselves by that method.
+    pub fn prove_by(&self, method: &str) {
+        for client in &mut lock(&self.state.books).clients {
+            method.clone_into(&mut client.method);
+        }
+    }
+
     /// How often a refresh token was used twice.
     pub fn reuses(&self) -> usize {
         lock(&self.state.books).reuses
@@ -224,8 +235,8 @@ impl State {
             ("GET", METADATA) if !conduct.openid => self.metadata(&conduct),
             ("GET", OPENID) if conduct.openid => self.metadata(&conduct),
             ("POST", REGISTER) if conduct.registration => self.register(request, &conduct),
-            ("GET", AUTHORIZE) => self.authorize(request, &conduct),
-            ("POST", TOKEN) => self.token(request, &conduct).await,
+            ("GET", AUTHORIZE | OTHER_AUTHORIZE) => self.authorize(request, &conduct),
+            ("POST", TOKEN | OTHER_TOKEN) => self.token(request, &conduct).await,
             ("POST", DEVICE) => self.device(request, &conduct),
             ("GET", PAGE) => self.page_of_device(request, &conduct),
             ("POST", REVOKE) if conduct.revocation => self.revoke(request),

@@ -6,7 +6,7 @@ use crate::support::gate::lock;
 use crate::support::http::{Request, Response};
 
 use super::books::{Asked, Given};
-use super::endpoints::error;
+use super::endpoints::{error, refuses_resource};
 use super::{Conduct, DEVICE_GRANT, Exchange, Params, Refresh, State, params};
 
 /// The alphabet of RFC 4648 §5.
@@ -30,6 +30,10 @@ impl State {
             .is_some_and(|grant| grant == "refresh_token");
         if let (true, Refresh::Fails(status)) = (refreshes, conduct.refresh) {
             return Response::html(status, "<p>out of order</p>");
+        }
+        if refuses_resource(&params, conduct) {
+            self.offend(request, "a resource that is not supported");
+            return error(400, "invalid_target");
         }
         let client = match self.client(request, &params, conduct) {
             Ok(client) => client,
@@ -180,6 +184,17 @@ fn answer(access: &str, refresh: Option<&str>, given: &Given, conduct: &Conduct)
     }
     if !given.scope.is_empty() {
         body["scope"] = given.scope.as_str().into();
+    }
+    if conduct.forms {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in body.as_object().into_iter().flatten() {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            form.append_pair(name, &text);
+        }
+        let form = form.finish();
+        return Response::html(200, form).header("cache-control", "no-store");
     }
     Response::json(200, body.to_string()).header("cache-control", "no-store")
 }
