@@ -15,6 +15,7 @@ use super::provider::Preset;
 use super::registration::{self, AuthMethod, is_expired};
 use super::sign_in::{Asked, Procedure};
 use crate::error::Failure;
+use crate::secret::Secret;
 use crate::store::{Client, Record};
 
 /// The port of redirect addresses that are registered once and for all: in a client metadata document, or by hand.
@@ -60,22 +61,7 @@ impl Procedure<'_> {
             client
         };
         if let Some((id, secret)) = &identity.registered {
-            self.bound(id, &discovered.issuer).await?;
-            if preset.secret && secret.is_none() && asked.way == Way::Browser {
-                return Err(Failure::Credentials {
-                    what: format!(
-                        "{} gives no tokens to a client without a secret",
-                        discovered.issuer
-                    ),
-                    hint: "add --client-secret-file with the file that holds it",
-                });
-            }
-            let mut client = own(id);
-            let method = AuthMethod::choose(None, secret.as_ref(), &discovered.metadata);
-            client.auth_method = method.name().to_owned();
-            client.client_secret.clone_from(secret);
-            prove(&mut client, preset);
-            return Ok(client);
+            return self.brought(asked, own(id), secret.as_ref()).await;
         }
         if let Some(document) = self.uses_document(discovered) {
             return Ok(own(document));
@@ -119,6 +105,32 @@ impl Procedure<'_> {
                 Ok(client)
             }
         }
+    }
+
+    /// The client that the user brought, as it proves itself.
+    async fn brought(
+        &self,
+        asked: &Asked<'_>,
+        mut client: Client,
+        secret: Option<&Secret>,
+    ) -> Result<Client, Failure> {
+        let discovered = asked.discovered;
+        let preset = self.preset(discovered);
+        self.bound(&client.client_id, &discovered.issuer).await?;
+        if preset.secret && secret.is_none() && asked.way == Way::Browser {
+            return Err(Failure::Credentials {
+                what: format!(
+                    "{} gives no tokens to a client without a secret",
+                    discovered.issuer
+                ),
+                hint: "add --client-secret-file with the file that holds it; or, if yours has none, --provider none",
+            });
+        }
+        let method = AuthMethod::choose(None, secret, &discovered.metadata);
+        client.auth_method = method.name().to_owned();
+        client.client_secret = secret.cloned();
+        prove(&mut client, preset);
+        Ok(client)
     }
 
     /// Whatever the user decides, the next sign-in need not register again. Some servers give the same id each time: what is
