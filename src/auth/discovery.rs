@@ -11,6 +11,7 @@ use super::metadata::{
     ResourceMetadata, ServerMetadata, canonical_resource, covers, issuer_locations,
     resource_locations,
 };
+use super::provider::{self, Choice};
 use crate::error::Failure;
 use crate::net::guard;
 
@@ -41,6 +42,8 @@ pub struct Checks {
     pub resource: ResourceCheck,
     /// For the issuer.
     pub issuer: IssuerCheck,
+    /// What is known of it.
+    pub provider: Choice,
 }
 
 /// Whom to sign in with, and for what.
@@ -93,20 +96,28 @@ pub async fn discover(
     };
     let mut last = wrong("the server's metadata names no authorization server".to_owned());
     for issuer in issuers {
-        match server_metadata(http, &issuer, checks.issuer).await {
-            Ok(Some(metadata)) => {
-                return Ok(Discovered {
-                    resource: resource.resource,
-                    scopes: resource.scopes_supported,
-                    demand,
-                    issuer,
-                    metadata,
-                    source: Source::Document,
-                });
+        let found = match server_metadata(http, &issuer, checks).await {
+            Ok(Some(metadata)) => Some((metadata, Source::Document)),
+            Ok(None) => {
+                let assumed = provider::assumed(checks.provider, &issuer);
+                assumed.map(|metadata| (metadata, Source::Assumed))
             }
-            Ok(None) => last = wrong(format!("the authorization server {issuer} has no metadata")),
-            Err(failure) => last = failure,
+            Err(failure) => {
+                last = failure;
+                continue;
+            }
+        };
+        if let Some((metadata, source)) = found {
+            return Ok(Discovered {
+                resource: resource.resource,
+                scopes: resource.scopes_supported,
+                demand,
+                issuer,
+                metadata,
+                source,
+            });
         }
+        last = wrong(format!("the authorization server {issuer} has no metadata"));
     }
     Err(last)
 }
@@ -159,7 +170,7 @@ async fn resource_metadata(
 async fn server_metadata(
     http: &OauthHttp,
     issuer: &str,
-    check: IssuerCheck,
+    checks: Checks,
 ) -> Result<Option<ServerMetadata>, Failure> {
     let url = Url::parse(issuer)
         .map_err(|_| wrong(format!("{issuer:?} is no URL of an authorization server")))?;
@@ -171,7 +182,10 @@ async fn server_metadata(
         let Some(found) = document::<ServerMetadata>(&answer) else {
             continue;
         };
-        if found.issuer != issuer && check == IssuerCheck::Identical {
+        if found.issuer != issuer
+            && checks.issuer == IssuerCheck::Identical
+            && !provider::same_house(checks.provider, issuer, &found.issuer)
+        {
             return Err(Failure::Credentials {
                 what: format!(
                     "the authorization server {issuer} calls itself {:?}",

@@ -1,6 +1,7 @@
 //! One sign-in: the authorization request, the check of what comes back, the exchange of the code (RFC 6749 §4.1, RFC 7636,
 //! RFC 8707, RFC 9207). All that it needs is fixed when it begins; nothing is discovered again in between.
 
+pub mod device;
 mod scope;
 mod tokens;
 
@@ -143,10 +144,7 @@ impl Attempt {
                     .map(|words| format!(": {words}"))
                     .unwrap_or_default();
                 let failure = if error == "access_denied" {
-                    Failure::Credentials {
-                        what: "the sign-in was refused".to_owned(),
-                        hint: "if that was not meant, sign in again and allow it",
-                    }
+                    denied()
                 } else {
                     refusal(format!("the sign-in failed, {error}{more}"))
                 };
@@ -257,6 +255,14 @@ fn asker(server: &ServerMetadata, client: &Client) -> Result<Asker, Failure> {
         }
         _ => asker,
     })
+}
+
+/// The user said no.
+fn denied() -> Failure {
+    Failure::Credentials {
+        what: "the sign-in was refused".to_owned(),
+        hint: "if that was not meant, sign in again and allow it",
+    }
 }
 
 fn refusal(what: String) -> Failure {

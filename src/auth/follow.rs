@@ -5,10 +5,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::browser::{self, SafeUrl};
+use super::browser;
 use super::loopback::parse_callback;
 use super::oauth::{Oauth, now};
 use super::options::Browser;
+use super::prompt::Prompt;
 use super::refresh;
 use super::turn::{Taken, Turn};
 use super::user::SignIn;
@@ -29,14 +30,12 @@ pub(super) async fn take_turn(oauth: &Oauth) -> Result<Next, Failure> {
     let Some((lock, board)) = oauth.vault.turn() else {
         return Ok(Next::Ours(Turn::without_lock()));
     };
-    let seen = |url: &str| {
-        if let Ok(url) = SafeUrl::new(url) {
-            oauth.status.send_if_modified(|status| {
-                let new = !matches!(status, SignIn::Started(known) if *known == url);
-                *status = SignIn::Started(url);
-                new
-            });
-        }
+    let seen = |prompt: Prompt| {
+        oauth.status.send_if_modified(|status| {
+            let new = !matches!(status, SignIn::Started(known) if *known == prompt);
+            *status = SignIn::Started(prompt);
+            new
+        });
     };
     let taken = tokio::select! {
         taken = Turn::take(&lock, board, seen) => taken,
@@ -73,7 +72,7 @@ async fn open_at_once(oauth: &Oauth) {
             .await
             .ok()
             .and_then(|status| match &*status {
-                SignIn::Started(url) => Some(url.clone()),
+                SignIn::Started(prompt) => Some(prompt.link().clone()),
                 _ => None,
             });
         if let Some(url) = url
@@ -91,7 +90,7 @@ async fn hand_over_pasted(oauth: &Oauth) {
     while pasted.changed().await.is_ok() {
         let text = pasted.borrow_and_update().clone();
         let shown = match &*oauth.status.borrow() {
-            SignIn::Started(url) => Some(url.as_str().to_owned()),
+            SignIn::Started(prompt) => Some(prompt.url().as_str().to_owned()),
             _ => None,
         };
         let Some((text, shown)) = text.zip(shown) else {

@@ -5,17 +5,21 @@ use std::sync::PoisonError;
 
 use url::Url;
 
+use super::device::Way;
 use super::discovery::{Discovered, Source};
+use super::flow;
 use super::http::OauthHttp;
 use super::loopback::Port;
 use super::oauth::now;
+use super::provider::Preset;
 use super::registration::{self, AuthMethod, is_expired};
 use super::sign_in::{Asked, Procedure};
 use crate::error::Failure;
+use crate::secret::Secret;
 use crate::store::{Client, Record};
 
-/// The port of the redirect addresses in our client metadata document.
-const DOCUMENT_PORT: u16 = 28741;
+/// The port of redirect addresses that are registered once and for all: in a client metadata document, or by hand.
+const FIXED_PORT: u16 = 28741;
 
 impl Procedure<'_> {
     /// The port to listen on: the one that the user gave or that is registered already, else any.
@@ -24,8 +28,8 @@ impl Procedure<'_> {
         if let Some(port) = options.callback.port {
             return Port::Exactly(port);
         }
-        if self.uses_document(discovered).is_some() {
-            return Port::Exactly(DOCUMENT_PORT);
+        if self.uses_document(discovered).is_some() || self.fixed(discovered).is_some() {
+            return Port::Exactly(FIXED_PORT);
         }
         let registered = kept.and_then(|client| client.redirect_uri.as_deref());
         let registered = registered.and_then(|uri| Url::parse(uri).ok()?.port());
@@ -50,18 +54,14 @@ impl Procedure<'_> {
     ) -> Result<Client, Failure> {
         let discovered = asked.discovered;
         let identity = &self.oauth.options.client;
+        let preset = self.preset(discovered);
         let own = |id: &str| {
             let mut client = Client::public(id.to_owned(), discovered.issuer.clone());
             client.redirect_uri = Some(redirect_uri.to_owned());
             client
         };
         if let Some((id, secret)) = &identity.registered {
-            self.bound(id, &discovered.issuer).await?;
-            let mut client = own(id);
-            let method = AuthMethod::choose(None, secret.as_ref(), &discovered.metadata);
-            client.auth_method = method.name().to_owned();
-            client.client_secret.clone_from(secret);
-            return Ok(client);
+            return self.brought(asked, own(id), secret.as_ref()).await;
         }
         if let Some(document) = self.uses_document(discovered) {
             return Ok(own(document));
@@ -74,8 +74,16 @@ impl Procedure<'_> {
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
             return Ok(client);
         }
+        if !preset.name.is_empty() && discovered.metadata.registration_endpoint.is_none() {
+            return Err(by_hand(discovered, preset, redirect_uri));
+        }
+        let grants: &[&str] = match asked.way {
+            Way::Device => &[flow::device::GRANT],
+            Way::Browser => &[],
+        };
         let metadata = self.registered_metadata(http);
-        let document = registration::request(redirect_uri, asked.scope.as_deref(), &metadata);
+        let document =
+            registration::request(redirect_uri, asked.scope.as_deref(), grants, &metadata);
         let registered = registration::register(
             http,
             &discovered.issuer,
@@ -88,11 +96,38 @@ impl Procedure<'_> {
             // Nothing of what a server without metadata may have is there.
             (Err(Failure::Credentials { .. }), Source::Assumed) => Err(Failure::NoSignIn),
             (Err(failure), _) => Err(failure),
-            (Ok(client), _) => {
+            (Ok(mut client), _) => {
+                prove(&mut client, preset);
                 self.keep_client(asked, &client).await?;
                 Ok(client)
             }
         }
+    }
+
+    /// The client that the user brought, as it proves itself.
+    async fn brought(
+        &self,
+        asked: &Asked<'_>,
+        mut client: Client,
+        secret: Option<&Secret>,
+    ) -> Result<Client, Failure> {
+        let discovered = asked.discovered;
+        let preset = self.preset(discovered);
+        self.bound(&client.client_id, &discovered.issuer).await?;
+        if preset.secret && secret.is_none() && asked.way == Way::Browser {
+            return Err(Failure::Credentials {
+                what: format!(
+                    "{} gives no tokens to a client without a secret",
+                    discovered.issuer
+                ),
+                hint: "add --client-secret-file with the file that holds it; or, if yours has none, --provider none",
+            });
+        }
+        let method = AuthMethod::choose(None, secret, &discovered.metadata);
+        client.auth_method = method.name().to_owned();
+        client.client_secret = secret.cloned();
+        prove(&mut client, preset);
+        Ok(client)
     }
 
     /// Whatever the user decides, the next sign-in need not register again. Some servers give the same id each time: what is
@@ -124,5 +159,27 @@ impl Procedure<'_> {
             }),
             _ => Ok(()),
         }
+    }
+}
+
+/// A client proves itself as the server is known to want it.
+fn prove(client: &mut Client, preset: &Preset) {
+    if let (Some(method), Some(_)) = (preset.method, &client.client_secret) {
+        method.name().clone_into(&mut client.auth_method);
+    }
+}
+
+/// What the user has to do where clients are registered by hand.
+fn by_hand(discovered: &Discovered, preset: &Preset, redirect_uri: &str) -> Failure {
+    let secret = if preset.secret {
+        " and its secret with --client-secret-file"
+    } else {
+        ""
+    };
+    Failure::SignIn {
+        what: format!("{} does not register clients by itself", discovered.issuer),
+        hint: format!(
+            "register a client there by hand, with the redirect address {redirect_uri}, and give its id with --client-id{secret}"
+        ),
     }
 }

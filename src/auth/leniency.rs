@@ -9,6 +9,12 @@ use url::form_urlencoded;
 
 use super::http::Answer;
 
+/// How long a code for another device lasts whose server does not say it, in seconds.
+const DEVICE_LIFETIME: u64 = 900;
+
+/// The longest between two questions whether the user has signed in, in seconds.
+const LONGEST_INTERVAL: u64 = 60;
+
 /// The same answer in the form of RFC 6749. One that is beyond reading stays as it is.
 #[must_use]
 pub fn token_answer(answer: Answer) -> Answer {
@@ -61,10 +67,32 @@ fn mend(members: &mut Map<String, Value>) {
         }
         None => {}
     }
+    if members.contains_key("device_code") {
+        mend_device(members);
+    }
     if let Some(Value::Array(scopes)) = members.get("scope") {
         let scopes: Vec<&str> = scopes.iter().filter_map(Value::as_str).collect();
         let scopes = scopes.join(" ");
         members.insert("scope".to_owned(), scopes.into());
+    }
+}
+
+/// The times of an answer with a code for another device (RFC 8628 §3.2): one without an end gets one, and no server makes us
+/// ask without a pause, or once an hour.
+fn mend_device(members: &mut Map<String, Value>) {
+    members
+        .entry("expires_in")
+        .or_insert_with(|| DEVICE_LIFETIME.into());
+    match members.get("interval").map(seconds) {
+        Some(Some(seconds)) => {
+            let interval = seconds.clamp(1, LONGEST_INTERVAL);
+            members.insert("interval".to_owned(), interval.into());
+        }
+        // It is 5 s where the server does not say.
+        Some(None) => {
+            members.remove("interval");
+        }
+        None => {}
     }
 }
 
@@ -98,6 +126,32 @@ mod tests {
             answer.status.as_u16(),
             serde_json::from_slice(&answer.body).ok(),
         )
+    }
+
+    #[test]
+    fn the_pause_between_two_questions_is_neither_none_nor_without_end() {
+        for (interval, expected) in [
+            ("1", Some(1)),
+            ("\"7\"", Some(7)),
+            ("0", Some(1)),
+            ("0.9", Some(1)),
+            ("1e9", Some(60)),
+            // It is then 5 s.
+            ("-1", None),
+            ("\"soon\"", None),
+            ("[]", None),
+            ("1e99", None),
+        ] {
+            let body = format!(r#"{{"device_code":"d","interval":{interval}}}"#);
+            let (_, answer) = read(200, &body);
+            let answer = answer.unwrap();
+            assert_eq!(
+                answer.get("interval").and_then(Value::as_u64),
+                expected,
+                "{interval}"
+            );
+            assert_eq!(answer["expires_in"], 900);
+        }
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub struct ServerMetadata {
     /// Where tokens are revoked (RFC 7009).
     #[serde(default)]
     pub revocation_endpoint: Option<Url>,
+    /// Where codes for other devices are had (RFC 8628 §4).
+    #[serde(default)]
+    pub device_authorization_endpoint: Option<Url>,
     /// Scopes that it knows; the only use is to see whether `offline_access` is among them.
     #[serde(default)]
     pub scopes_supported: Vec<String>,
@@ -68,7 +71,11 @@ fn literally_true<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> 
 impl ServerMetadata {
     /// The endpoints that are neither https nor on this machine, which must not be used.
     pub fn unsafe_endpoints(&self) -> Vec<&Url> {
-        let optional = [&self.registration_endpoint, &self.revocation_endpoint];
+        let optional = [
+            &self.registration_endpoint,
+            &self.revocation_endpoint,
+            &self.device_authorization_endpoint,
+        ];
         [&self.authorization_endpoint, &self.token_endpoint]
             .into_iter()
             .chain(optional.into_iter().flatten())
@@ -84,6 +91,7 @@ impl ServerMetadata {
             token_endpoint: base.join("/token").ok()?,
             registration_endpoint: base.join("/register").ok(),
             revocation_endpoint: None,
+            device_authorization_endpoint: None,
             scopes_supported: Vec::new(),
             token_endpoint_auth_methods_supported: Some(vec!["none".to_owned()]),
             // It cannot say so, and the revision requires it.

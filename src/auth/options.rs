@@ -42,6 +42,8 @@ pub struct Options {
     pub dpop: dpop::Use,
     /// Which token is sent.
     pub sends: Sends,
+    /// Whether the user signs in with a code on another device.
+    pub device: Device,
     /// The longest that one sign-in may take (`--auth-timeout`).
     pub timeout: Duration,
 }
@@ -93,8 +95,8 @@ pub enum Sends {
 /// Where the browser comes back to.
 #[derive(Debug, Clone)]
 pub struct Callback {
-    /// The name of this machine.
-    pub host: Host,
+    /// The name of this machine, where the user chose one.
+    pub host: Option<Host>,
     /// The port; `None` for any.
     pub port: Option<u16>,
     /// The path.
@@ -110,6 +112,18 @@ pub enum Browser {
     None,
     /// By the commands of `$BROWSER`, or as the desktop does it.
     Open(Option<String>),
+}
+
+/// Whether the user signs in with a code on another device (RFC 8628).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Device {
+    /// With a browser on this machine.
+    #[default]
+    Never,
+    /// Where the authorization server offers it: there is no browser here.
+    WhereOffered,
+    /// In any case (`--device-code`).
+    Always,
 }
 
 /// A server's name in lists of sign-ins: its URL without the values of its query, which may be secrets. Two servers that

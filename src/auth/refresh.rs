@@ -7,7 +7,8 @@ use super::flow::{self, NoToken};
 use super::http::OauthHttp;
 use super::metadata::ServerMetadata;
 use super::oauth::now;
-use super::options::{Options, Resource};
+use super::options::Options;
+use super::provider;
 use crate::error::Failure;
 use crate::store::{Key, Record, Tokens};
 
@@ -110,7 +111,7 @@ fn bind(http: &OauthHttp, tokens: Option<&Tokens>) {
 
 /// The `resource` parameter for the sign-in of a key.
 pub(super) fn resource<'a>(options: &Options, key: &'a Key) -> Option<&'a str> {
-    (options.request.resource != Resource::Omitted).then_some(key.resource.as_str())
+    provider::sends_resource(options, &key.issuer).then_some(key.resource.as_str())
 }
 
 /// The metadata that the record keeps of its authorization server.

@@ -80,11 +80,18 @@ struct Registered {
 }
 
 /// The document that registers a native app (RFC 7591 §2). Members of `extra`, which the user gave, count more than ours.
-pub fn request(redirect_uri: &str, scope: Option<&str>, extra: &Map<String, Value>) -> Value {
+/// `grants` are for more than a browser and a refresh.
+pub fn request(
+    redirect_uri: &str,
+    scope: Option<&str>,
+    grants: &[&str],
+    extra: &Map<String, Value>,
+) -> Value {
+    let grants = [&["authorization_code", "refresh_token"], grants].concat();
     let mut document = json!({
         "client_name": "mcp-tether",
         "redirect_uris": [redirect_uri],
-        "grant_types": ["authorization_code", "refresh_token"],
+        "grant_types": grants,
         "response_types": ["code"],
         "token_endpoint_auth_method": AuthMethod::None.name(),
         // Without it OpenID servers take us for a web site and refuse loopback.
@@ -238,7 +245,7 @@ mod tests {
     fn registers_as_a_native_app_that_refreshes() {
         let mut extra = Map::new();
         extra.insert("client_name".to_owned(), "Mine".into());
-        let document = request(REDIRECT, Some("a b"), &extra);
+        let document = request(REDIRECT, Some("a b"), &[], &extra);
         assert_eq!(document["application_type"], "native");
         assert_eq!(
             document["grant_types"],
@@ -250,7 +257,16 @@ mod tests {
             document["client_name"], "Mine",
             "the user's own metadata counts more"
         );
-        assert!(request(REDIRECT, None, &Map::new()).get("scope").is_none());
+        assert!(
+            request(REDIRECT, None, &[], &Map::new())
+                .get("scope")
+                .is_none()
+        );
+        let more = request(REDIRECT, None, &["x"], &Map::new());
+        assert_eq!(
+            more["grant_types"],
+            json!(["authorization_code", "refresh_token", "x"])
+        );
     }
 
     #[test]

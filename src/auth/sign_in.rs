@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::browser::{self, SafeUrl};
+use super::browser::SafeUrl;
+use super::device::Way;
 use super::discovery::{Discovered, discover};
-use super::flow::{self, Attempt, Extras, Wishes};
+use super::flow::{self, Attempt};
 use super::follow::{Next, take_turn};
-use super::loopback::{End, Listener, Response, parse_callback};
+use super::loopback::{End, Listener, Response};
 use super::oauth::{Need, Oauth, now};
-use super::options::{Browser, Resource};
+use super::prompt::Prompt;
 use super::turn::Turn;
 use super::user::{SignIn, Waiting};
 use super::{http::OauthHttp, refresh};
 use crate::error::Failure;
 use crate::net::retry::Backoff;
-use crate::secret::Secret;
 use crate::store::{Client, Key, Kind, Record, Tokens};
 
 /// Tries to reach an authorization server that does not answer.
@@ -61,7 +61,7 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
 }
 
 /// Why a round ended without tokens.
-enum Ended {
+pub(super) enum Ended {
     /// For good.
     Stop(Failure),
     /// The server does not know the client any more: another one must register.
@@ -72,6 +72,8 @@ enum Ended {
     Scope(Failure),
     /// The user said no.
     Denied(Failure),
+    /// This way of signing in was refused: there is another one.
+    Way(Failure),
 }
 
 impl From<Failure> for Ended {
@@ -84,9 +86,9 @@ impl From<Failure> for Ended {
 pub(super) struct Procedure<'a> {
     pub oauth: &'a Oauth,
     pub need: Need,
-    turn: Turn,
+    pub turn: Turn,
     /// When a browser may be opened.
-    opens: Instant,
+    pub opens: Instant,
     /// The key of a client that was registered for an earlier sign-in, while it is used.
     pub kept: Mutex<Option<Key>>,
 }
@@ -101,10 +103,7 @@ impl Procedure<'_> {
         let http = &self.oauth.http().await;
         let discovered = self.discover(http).await?;
         self.bind(http, &discovered)?;
-        let resource = match &options.request.resource {
-            Resource::Given(resource) => resource.clone(),
-            Resource::Named | Resource::Omitted => discovered.resource.clone(),
-        };
+        let resource = self.resource(&discovered);
         let kept = self
             .oauth
             .vault
@@ -115,26 +114,35 @@ impl Procedure<'_> {
         {
             return Ok(record);
         }
-        let mut client = kept.and_then(|record| record.client);
-        let mut scope = flow::scope(
-            &Wishes {
-                user: options.request.scope.as_deref(),
-                challenge: self.need.scope.as_deref(),
-                resource: discovered.scopes.as_deref(),
-                before: self.need.before.as_deref(),
-            },
-            &discovered.metadata,
-        );
+        let client = kept.and_then(|record| record.client);
+        self.rounds(http, &discovered, &resource, client).await
+    }
+
+    /// Asks until there are tokens; what can be mended is mended once.
+    async fn rounds(
+        &self,
+        http: &OauthHttp,
+        discovered: &Discovered,
+        resource: &str,
+        mut client: Option<Client>,
+    ) -> Result<Record, Failure> {
+        let mut scope = self.scope(discovered, resource);
         let mut last = Failure::Closed;
         let mut late = false;
+        let mut way = self.way(discovered);
         self.note_asked(scope.as_deref());
         for _ in 0..ROUNDS {
             let asked = Asked {
-                discovered: &discovered,
-                resource: &resource,
+                discovered,
+                resource,
                 scope: scope.clone(),
+                way,
             };
-            last = match self.round(http, &asked, client.clone()).await {
+            let round = match way {
+                Way::Device => self.device_round(http, &asked, client.clone()).await,
+                Way::Browser => self.round(http, &asked, client.clone()).await,
+            };
+            last = match round {
                 Ok(record) => return Ok(record),
                 Err(Ended::Stop(failure) | Ended::Denied(failure)) => return Err(failure),
                 Err(Ended::Client(failure)) => {
@@ -153,6 +161,14 @@ impl Procedure<'_> {
                 Err(Ended::Scope(failure)) if scope.is_none() => return Err(failure),
                 Err(Ended::Scope(failure)) => {
                     scope = None;
+                    failure
+                }
+                Err(Ended::Way(failure)) => {
+                    way = Way::Browser;
+                    // It may have registered just now.
+                    let vault = &self.oauth.vault;
+                    let kept = vault.find_for(&discovered.issuer, resource).await;
+                    client = kept.and_then(|record| record.client);
                     failure
                 }
             };
@@ -244,23 +260,23 @@ impl Procedure<'_> {
         let options = &self.oauth.options;
         let callback = &options.callback;
         let port = self.port(asked.discovered, kept.as_ref());
-        let mut listener = Listener::bind(callback.host, port, &callback.path).await?;
+        let host = self.host(asked.discovered);
+        let mut listener = Listener::bind(host, port, &callback.path).await?;
         let redirect_uri = listener.redirect_uri().to_owned();
         let client = self.client(http, asked, kept, &redirect_uri).await?;
-        let extras = Extras {
-            resource: (options.request.resource != Resource::Omitted)
-                .then(|| asked.resource.to_owned()),
-            scope: asked.scope.clone(),
-            parameters: self.parameters(http),
-        };
-        let (attempt, url) =
-            Attempt::begin(asked.discovered.clone(), client, extras, options.pkce)?;
+        let (attempt, url) = Attempt::begin(
+            asked.discovered.clone(),
+            client,
+            self.extras(http, asked),
+            self.pkce(asked.discovered),
+        )?;
         let url = SafeUrl::new(url.as_str()).map_err(|wrong| Failure::Credentials {
             what: wrong.to_string(),
             hint: "tell the server's owner; the address is not opened",
         })?;
-        self.turn.open(url.as_str());
-        self.oauth.status.send_replace(SignIn::Started(url.clone()));
+        let prompt = Prompt::from(url.clone());
+        self.turn.open(&prompt);
+        self.oauth.status.send_replace(SignIn::Started(prompt));
         let (response, tab) = tokio::select! {
             callback = listener.callback(attempt.state()) => (callback.response().clone(), Some(callback)),
             response = self.pasted(attempt.state()) => (response, None),
@@ -325,7 +341,7 @@ impl Procedure<'_> {
     }
 
     /// Keeps what the sign-in gave, before anything uses it.
-    async fn keep(
+    pub async fn keep(
         &self,
         asked: &Asked<'_>,
         client: Client,
@@ -348,35 +364,6 @@ impl Procedure<'_> {
         vault.retire_others(&key).await;
         Ok(record)
     }
-
-    /// Opens the browser once somebody has waited long enough; never returns.
-    async fn show(&self, url: &SafeUrl) {
-        if let Browser::Open(command) = &self.oauth.options.browser {
-            let mut waiting = self.oauth.waiting.subscribe();
-            tokio::time::sleep_until(self.opens).await;
-            let wanted = waiting.wait_for(|count| *count > 0).await.is_ok();
-            if wanted && let Err(wrong) = browser::open(url, command.as_deref()).await {
-                tracing::warn!("{wrong}; open the address by hand");
-            }
-        }
-        std::future::pending::<()>().await;
-    }
-
-    /// The answer of the authorization server, typed in by the user.
-    async fn pasted(&self, state: &Secret) -> Response {
-        let mut pasted = self.oauth.pasted.subscribe();
-        while pasted.changed().await.is_ok() {
-            let text = pasted.borrow_and_update().clone();
-            let Some(text) = text else { continue };
-            let query = text.expose().trim();
-            let response = parse_callback(query.split_once('?').map_or(query, |(_, query)| query));
-            if response.has_state(state) {
-                return response;
-            }
-            tracing::warn!("that is not the address that this sign-in ends at");
-        }
-        std::future::pending().await
-    }
 }
 
 /// What is asked of the authorization server.
@@ -384,4 +371,6 @@ pub(super) struct Asked<'a> {
     pub discovered: &'a Discovered,
     pub resource: &'a str,
     pub scope: Option<String>,
+    /// How the user signs in.
+    pub way: Way,
 }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::prompt::Prompt;
 use crate::error::Failure;
 use crate::store::{Board, Guard, Lock, Notice, Outcome};
 
@@ -35,15 +36,16 @@ impl Turn {
     }
 
     /// Waits for the turn. `seen` is told the address at which another process signs in.
-    pub async fn take(lock: &Lock, board: Board, mut seen: impl FnMut(&str)) -> Taken {
+    pub async fn take(lock: &Lock, board: Board, mut seen: impl FnMut(Prompt)) -> Taken {
         let begun = now();
         let mut waited = false;
         loop {
             let guard = match lock.try_once() {
                 Outcome::TimedOut => {
                     waited = true;
-                    if let Some(Notice::Open { url }) = board.read() {
-                        seen(&url);
+                    let notice = board.read();
+                    if let Some(prompt) = notice.as_ref().and_then(Prompt::of_notice) {
+                        seen(prompt);
                     }
                     tokio::time::sleep(LOOK).await;
                     continue;
@@ -73,10 +75,8 @@ impl Turn {
     }
 
     /// Lets the others know the address.
-    pub fn open(&self, url: &str) {
-        self.post(&Notice::Open {
-            url: url.to_owned(),
-        });
+    pub fn open(&self, prompt: &Prompt) {
+        self.post(&prompt.notice());
     }
 
     /// Lets the others know how it ended.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::browser::SafeUrl;
 use super::oauth::{Oauth, Unproven};
+use super::prompt::Prompt;
 use super::sign_in;
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -24,7 +24,7 @@ pub enum SignIn {
     /// It has begun; its address is not known yet.
     Begun,
     /// It waits for the user, at this address.
-    Started(SafeUrl),
+    Started(Prompt),
     /// The user is signed in.
     Done,
     /// It failed.

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
-use self::words::{SIGN_IN, failed, instructions, names_sign_in, provisional, sign_in_tool, told};
+use self::words::{
+    SIGN_IN, failed, instructions, names_sign_in, pending, provisional, sign_in_tool, told,
+};
 use super::core::Core;
 use super::link::Phase;
 use super::request::Request;
@@ -158,11 +160,11 @@ impl Core {
         let oauth = self.oauth()?;
         let kept = oauth.record();
         let kept = kept.and_then(|record| record.initialize_result.clone());
-        let url = address(&oauth.status().borrow());
+        let prompt = address(&oauth.status().borrow());
         let result = provisional(
             opening,
             kept.as_deref(),
-            &instructions(&self.options.server, url.as_deref()),
+            &instructions(&self.options.server, prompt.as_ref()),
         );
         let announced = result.get("capabilities").cloned().unwrap_or_default();
         let opens = opening.method() == "initialize";
@@ -343,12 +345,7 @@ impl Core {
                 ),
                 Err(failure) => failed(request, &failure),
             },
-            Waited::NotYet(Some(url)) => told(
-                request,
-                &format!(
-                    "The user has to open {url} in a browser on this machine and sign in. Show them the address, then call {SIGN_IN} again to wait for them."
-                ),
-            ),
+            Waited::NotYet(Some(prompt)) => told(request, &pending(&prompt)),
             Waited::NotYet(None) => told(
                 request,
                 &format!("The sign-in is being prepared. Call {SIGN_IN} again in a moment."),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::core::Core;
+use crate::auth::prompt::Prompt;
 use crate::auth::{Oauth, SignIn};
 use crate::error::Failure;
 use crate::jsonrpc::{Id, Message, reply};
@@ -50,7 +51,7 @@ pub(super) enum Waited {
     /// The user is signed in.
     SignedIn,
     /// Not yet. The address to open, where it is known.
-    NotYet(Option<String>),
+    NotYet(Option<Prompt>),
     /// It failed, or may not be begun by this request.
     Failed(Failure),
 }
@@ -117,8 +118,8 @@ impl Core {
         outcome
     }
 
-    /// Begins a sign-in for the sake of a request, if that may, and gives the address as soon as there is one.
-    pub async fn sign_in_address(&self, request: &Message) -> Option<String> {
+    /// Begins a sign-in for the sake of a request, if that may, and gives what the client is to show as soon as that is known.
+    pub async fn sign_in_invitation(&self, request: &Message) -> Option<Value> {
         let oauth = self.oauth()?;
         if self.client_is_gone() || self.must_not_begin(oauth, request).is_some() {
             return None;
@@ -126,7 +127,22 @@ impl Core {
         let mut status = oauth.sign_in();
         let known = status.wait_for(|status| !matches!(status, SignIn::Idle | SignIn::Begun));
         let known = tokio::time::timeout(ADDRESS, known).await.ok()?.ok()?;
-        address(&known)
+        Some(Value::Object(self.invitation(&address(&known)?)))
+    }
+
+    /// The params of an elicitation that asks the user to sign in (2025-11-25 elicitation §URL Mode).
+    fn invitation(&self, prompt: &Prompt) -> Map<String, Value> {
+        let mut message = format!("Sign in to {} to use its tools.", self.options.server);
+        if let Some(code) = prompt.code() {
+            message += &format!(" The code is {code}.");
+        }
+        let params = [
+            ("mode", "url".to_owned()),
+            ("url", prompt.link().as_str().to_owned()),
+            ("message", message),
+        ];
+        let params = params.map(|(name, value)| (name.to_owned(), value.into()));
+        params.into_iter().collect()
     }
 
     /// Why this request neither begins a sign-in nor waits for one.
@@ -149,11 +165,11 @@ impl Core {
     }
 
     /// What a request gets that cannot wait any longer.
-    pub fn sign_in_pending(&self, address: Option<String>) -> Failure {
+    pub fn sign_in_pending(&self, prompt: Option<Prompt>) -> Failure {
         let hint = format!("or type: mcp-tether login {}", self.options.server);
-        match address {
-            Some(url) => Failure::SignIn {
-                what: format!("sign-in needed: open {url} in a browser, then try again"),
+        match prompt {
+            Some(prompt) => Failure::SignIn {
+                what: format!("sign-in needed: {}, then try again", prompt.task()),
                 hint,
             },
             None => Failure::SignIn {
@@ -190,7 +206,7 @@ impl Core {
         };
         for step in 1u64.. {
             let told = match address(&status.borrow()) {
-                Some(url) => format!("waiting for the sign-in at {url}"),
+                Some(prompt) => format!("waiting for the sign-in at {prompt}"),
                 None => "waiting for the sign-in".to_owned(),
             };
             let params = format!(
@@ -217,15 +233,12 @@ impl Core {
             .and_then(|status| address(&status));
         let id = self.link.own_id();
         let elicitation = id.raw().trim_matches('"').to_owned();
-        if let Some(url) = started
-            && self.shows_first(&url, &elicitation)
+        if let Some(prompt) = started
+            && self.shows_first(&prompt.to_string(), &elicitation)
         {
-            let params = json!({
-                "mode": "url",
-                "elicitationId": elicitation,
-                "url": url,
-                "message": format!("Sign in to {} to use its tools.", self.options.server),
-            });
+            let mut params = self.invitation(&prompt);
+            params.insert("elicitationId".to_owned(), elicitation.into());
+            let params = Value::Object(params);
             let request = reply::request(&id, "elicitation/create", Some(&params.to_string()));
             let answer = self.ask_client_ourselves(request).await;
             if answer.is_some_and(|answer| declines(&answer))
@@ -268,10 +281,10 @@ pub(super) async fn settled(mut status: watch::Receiver<SignIn>) -> Waited {
     }
 }
 
-/// The address to open.
-pub(super) fn address(status: &SignIn) -> Option<String> {
+/// Where the user has to go.
+pub(super) fn address(status: &SignIn) -> Option<Prompt> {
     match status {
-        SignIn::Started(url) => Some(url.as_str().to_owned()),
+        SignIn::Started(prompt) => Some(prompt.clone()),
         _ => None,
     }
 }
@@ -281,7 +294,7 @@ pub(super) fn elicits_urls(initialize: &Message) -> bool {
     #[derive(Deserialize)]
     struct Params {
         #[serde(default)]
-        capabilities: serde_json::Value,
+        capabilities: Value,
     }
     initialize
         .read()

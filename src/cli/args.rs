@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::values::{Seconds, bytes, positive_seconds};
-pub use authorization::{Auth, Authorization, SignIn, Store};
+pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
 #[derive(Debug, Parser)]

@@ -101,11 +101,6 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
             });
         }
     }
-    if std::io::stdin().is_terminal() {
-        ui::note(
-            "if the browser cannot come back to this machine, paste the address that it ends at",
-        );
-    }
     oauth.ask();
     let mut status = oauth.sign_in();
     let _waiting = oauth.wait();
@@ -120,6 +115,17 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
     let _ = std::thread::Builder::new()
         .name("stdin".to_owned())
         .spawn(reader);
+    if let Ok(SignIn::Started(prompt)) = status
+        .wait_for(|status| !matches!(status, SignIn::Begun))
+        .await
+        .as_deref()
+        && prompt.code().is_none()
+        && std::io::stdin().is_terminal()
+    {
+        ui::note(
+            "if the browser cannot come back to this machine, paste the address that it ends at",
+        );
+    }
     match status
         .wait_for(|status| !status.is_running())
         .await

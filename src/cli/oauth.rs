@@ -11,7 +11,10 @@ use super::connection::Env;
 use crate::auth::discovery::{Checks, IssuerCheck, ResourceCheck};
 use crate::auth::dpop;
 use crate::auth::flow::PkceCheck;
-use crate::auth::options::{Browser, Callback, Identity, Options, Request, Resource, Sends};
+use crate::auth::options::{
+    Browser, Callback, Device, Identity, Options, Request, Resource, Sends,
+};
+use crate::auth::provider::{Choice, Provider};
 use crate::config::Paths;
 use crate::error::{Exit, Fatal};
 use crate::net::client;
@@ -72,6 +75,11 @@ pub fn options(
         } else {
             Sends::AccessToken
         },
+        device: match (given.device_code, given.no_browser || !has_browser(env)) {
+            (true, _) => Device::Always,
+            (false, true) => Device::WhereOffered,
+            (false, false) => Device::Never,
+        },
         timeout: given.auth_timeout.0,
     })
 }
@@ -89,7 +97,36 @@ fn checks(given: &args::Authorization) -> Checks {
         } else {
             IssuerCheck::Identical
         },
+        provider: given.provider.map_or(Choice::Guessed, provider),
     }
+}
+
+const fn provider(named: args::Provider) -> Choice {
+    Choice::Given(match named {
+        args::Provider::Entra => Provider::Entra,
+        args::Provider::Google => Provider::Google,
+        args::Provider::Cognito => Provider::Cognito,
+        args::Provider::Github => Provider::Github,
+        args::Provider::Slack => Provider::Slack,
+        args::Provider::Figma => Provider::Figma,
+        args::Provider::Atlassian => Provider::Atlassian,
+        args::Provider::Snowflake => Provider::Snowflake,
+        args::Provider::None => return Choice::None,
+    })
+}
+
+/// Whether there is a browser that could be opened: `$BROWSER`, or a desktop. Only where desktops are told by a variable can
+/// one be missing.
+fn has_browser(env: &Env<'_>) -> bool {
+    let names = [
+        "BROWSER",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        // Windows opens it.
+        "WSL_DISTRO_NAME",
+    ];
+    let set = |name: &&str| env(name).is_some_and(|value| !value.trim().is_empty());
+    cfg!(any(windows, target_os = "macos")) || names.iter().any(set)
 }
 
 /// The folders of sign-ins.
@@ -195,4 +232,22 @@ fn read(path: &Path, option: &str) -> Result<String, Fatal> {
             "check the path and who may read it",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_browser;
+
+    #[test]
+    #[cfg(not(any(windows, target_os = "macos")))]
+    fn a_display_or_a_command_makes_a_browser() {
+        let with = |name: &'static str, value: &'static str| {
+            has_browser(&move |asked: &str| (asked == name).then(|| value.to_owned()))
+        };
+        for name in ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"] {
+            assert!(with(name, "x"), "{name}");
+            assert!(!with(name, " "), "{name}");
+        }
+        assert!(!with("TERM", "x"));
+    }
 }

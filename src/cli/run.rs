@@ -86,11 +86,12 @@ pub async fn tell_address(oauth: &Oauth, trip: ReturnTrip) {
     let mut status = oauth.status();
     let mut last = None;
     loop {
-        if let SignIn::Started(url) = &*status.borrow_and_update()
-            && last.as_ref() != Some(url)
+        if let SignIn::Started(prompt) = &*status.borrow_and_update()
+            && last.as_ref() != Some(prompt)
         {
-            ui::sign_in(url.as_str(), trip.hint(url.as_str()).as_deref());
-            last = Some(url.clone());
+            let hint = trip.hint(prompt.url().as_str());
+            ui::sign_in(&prompt.to_string(), hint.as_deref());
+            last = Some(prompt.clone());
         }
         if status.changed().await.is_err() {
             return;

@@ -24,6 +24,12 @@ pub enum Notice {
     Open {
         /// The address of the page.
         url: String,
+        /// The code to enter there, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// The address with that code in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<String>,
     },
     /// It failed.
     Failed {

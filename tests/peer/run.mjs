@@ -5,9 +5,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setInterval } from 'node:timers/promises';
 
 import { Home } from '../node/bridge.mjs';
 import { finish } from '../node/count.mjs';
+import { enter, shownLink } from './device.mjs';
 import { startPeer } from './server.mjs';
 
 const VERSION = '2025-11-25';
@@ -67,6 +69,17 @@ function filesWithTokens() {
     return tokens.some((token) => text.includes(token));
   });
 }
+
+// The address with the code in it that is shown from now on.
+async function nextLink() {
+  const before = home.said.length;
+  for await (const _ of setInterval(20)) {
+    const link = shownLink(home.said.slice(before));
+    if (link) return link;
+  }
+}
+
+const byDevice = 'grant urn:ietf:params:oauth:grant-type:device_code';
 
 const newest = (kind) => peer.issued[kind].at(-1);
 const refreshed = 'grant refresh_token';
@@ -176,6 +189,36 @@ const steps = {
     const login = async () => JSON.parse(await home.run(['login', url, '--json']));
     assert.equal((await during(login)).browser, 1);
     assert.equal((await during(() => withBridge(url, whoami))).browser, 0);
+  },
+
+  'a code that is entered on another device signs in, and the tokens are renewed as any': async () => {
+    await home.run(['logout', url]);
+    const login = async () => {
+      const done = home.run(['login', url, '--device-code', '--json']);
+      assert.equal((await enter(await nextLink())).status, 200);
+      assert.equal(JSON.parse(await done).refreshable, true);
+    };
+    assert.deepEqual(await during(login, byDevice), { browser: 0, [byDevice]: 1 });
+    await peer.expire();
+    assert.deepEqual(await during(() => withBridge(url, whoami), refreshed), { browser: 0, [refreshed]: 1 });
+  },
+
+  'a bridge shows the code too': async () => {
+    await home.run(['logout', url]);
+    const bridge = home.bridge([url, '--device-code', '--initialize-wait', '20']);
+    const [, page] = await Promise.all([bridge.begin(VERSION), nextLink().then((link) => enter(link))]);
+    assert.equal(page.status, 200);
+    await whoami(bridge);
+    await bridge.leave();
+  },
+
+  'who says no on the other device is not signed in': async () => {
+    await home.run(['logout', url]);
+    const before = home.said.length;
+    const login = assert.rejects(home.run(['login', url, '--device-code']), /ended with 3/);
+    await enter(await nextLink(), 'abort');
+    await login;
+    assert.match(home.said.slice(before), /the sign-in was refused/);
   },
 
   'logging out everywhere leaves nothing': async () => {

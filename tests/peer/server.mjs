@@ -85,6 +85,7 @@ class Peer {
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       features: {
         devInteractions: { enabled: false },
+        deviceFlow: { enabled: true },
         registration: { enabled: true },
         revocation: { enabled: true },
         resourceIndicators: {

@@ -26,7 +26,8 @@ pub struct OpenId {
 
 impl ExtraTokenFields for OpenId {}
 
-type Answer = StandardTokenResponse<OpenId, BasicTokenType>;
+/// The answer of a token endpoint.
+pub(super) type Answer = StandardTokenResponse<OpenId, BasicTokenType>;
 
 /// The `oauth2` client with our extra field; its parameters say which endpoints are set.
 pub(super) type Client<Auth, Device, Introspection, Revocation, Token> = oauth2::Client<
@@ -102,7 +103,15 @@ pub(super) fn read(
     answer: Result<Answer, RequestTokenError<Failure, BasicErrorResponse>>,
     asked: Option<&str>,
 ) -> Result<Tokens, NoToken> {
-    let answer = answer.map_err(failure)?;
+    taken(http, &answer.map_err(failure)?, asked)
+}
+
+/// The tokens of an answer. `asked` is the scope that was asked for.
+pub(super) fn taken(
+    http: &OauthHttp,
+    answer: &Answer,
+    asked: Option<&str>,
+) -> Result<Tokens, NoToken> {
     let key = match (answer.token_type(), http.binding()) {
         (BasicTokenType::Bearer, Some(binding)) if binding.must == Must::BeBound => {
             return Err(NoToken::Unbound(Failure::Credentials {
@@ -138,16 +147,8 @@ fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> NoToken {
         RequestTokenError::Request(failure) => failure.into(),
         RequestTokenError::ServerResponse(said) => {
             let code = said.error().as_ref().to_owned();
-            let words = said
-                .error_description()
-                .map(String::as_str)
-                .unwrap_or_default();
-            let words: String = format!("{code} {words}")
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(200)
-                .collect();
-            let what = format!("the authorization server gave no token: {}", words.trim());
+            let words = told(&code, said.error_description());
+            let what = format!("the authorization server gave no token: {words}");
             if matches!(code.as_str(), "temporarily_unavailable" | "server_error") {
                 return NoToken::Failed(Failure::Unreachable {
                     what,
@@ -161,6 +162,17 @@ fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> NoToken {
             wrong("the authorization server's answer is no token".to_owned()).into()
         }
     }
+}
+
+/// A refusal in the server's words: bounded, and nothing that a terminal would obey.
+pub(super) fn told(code: &str, words: Option<&String>) -> String {
+    let words = words.map(String::as_str).unwrap_or_default();
+    let words: String = format!("{code} {words}")
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(200)
+        .collect();
+    words.trim().to_owned()
 }
 
 fn wrong(what: String) -> Failure {

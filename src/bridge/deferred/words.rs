@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::auth::prompt::Prompt;
 use crate::bridge::request::Request;
 use crate::error::Failure;
 use crate::jsonrpc::{Message, reply};
@@ -58,15 +59,28 @@ pub(super) fn provisional(initialize: &Message, kept: Option<&str>, instructions
     Value::Object(result)
 }
 
-pub(super) fn instructions(server: &str, url: Option<&str>) -> String {
-    match url {
-        Some(url) => format!(
-            "The user has to sign in to {server} first: open {url} in a browser, or call the tool {SIGN_IN}. The server's tools appear once that is done."
+pub(super) fn instructions(server: &str, prompt: Option<&Prompt>) -> String {
+    match prompt {
+        Some(prompt) => format!(
+            "The user has to sign in to {server} first: {}, or call the tool {SIGN_IN}. The server's tools appear once that is done.",
+            prompt.task()
         ),
         None => format!(
             "The user has to sign in to {server} first: call the tool {SIGN_IN}. The server's tools appear once that is done."
         ),
     }
+}
+
+/// What a call of the tool gives while the user has yet to sign in.
+pub(super) fn pending(prompt: &Prompt) -> String {
+    let (place, what) = match prompt.code() {
+        None => (" on this machine", "address"),
+        Some(_) => (", on any device,", "address and the code"),
+    };
+    format!(
+        "The user has to {}{place} and sign in. Show them the {what}, then call {SIGN_IN} again to wait for them.",
+        prompt.task()
+    )
 }
 
 pub(super) fn sign_in_tool(server: &str) -> Value {

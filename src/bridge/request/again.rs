@@ -44,9 +44,7 @@ impl Request {
         if !mrtr::may_ask(&envelope.capabilities, method, Some(probe)) {
             return None;
         }
-        let url = self.core.sign_in_address(&self.message).await?;
-        let told = format!("Sign in to {} to use its tools.", self.core.options.server);
-        let params = json!({ "mode": "url", "url": url, "message": told });
+        let params = self.core.sign_in_invitation(&self.message).await?;
         let input = Input {
             key: "sign-in".to_owned(),
             method: method.to_owned(),

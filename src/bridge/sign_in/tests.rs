@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::auth::browser::SafeUrl;
 use crate::auth::loopback::Host;
-use crate::auth::options::{Browser, Callback, Identity, Options, Request};
+use crate::auth::options::{Browser, Callback, Device, Identity, Options, Request};
 use crate::auth::{Authorizer, Oauth, SignIn};
 use crate::bridge::tests::{Rig, network, options};
 use crate::bridge::{AtEnd, Begins, Options as Bridge};
@@ -39,7 +39,7 @@ fn oauth() -> Arc<Oauth> {
         checks: crate::auth::discovery::Checks::default(),
         pkce: crate::auth::flow::PkceCheck::Required,
         callback: Callback {
-            host: Host::Ipv4,
+            host: Some(Host::Ipv4),
             port: None,
             path: "/oauth/callback".to_owned(),
             success: None,
@@ -47,6 +47,7 @@ fn oauth() -> Arc<Oauth> {
         browser: Browser::None,
         dpop: crate::auth::dpop::Use::WhenAsked,
         sends: crate::auth::options::Sends::AccessToken,
+        device: Device::Never,
         timeout: Duration::from_secs(300),
     }))
 }
@@ -94,7 +95,7 @@ impl Scene {
 
     fn started(&self) {
         let url = SafeUrl::new(URL).unwrap();
-        self.oauth.set_status(SignIn::Started(url));
+        self.oauth.set_status(SignIn::Started(url.into()));
     }
 
     fn signed_in(&self) {

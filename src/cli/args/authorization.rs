@@ -41,6 +41,29 @@ pub enum Store {
     Memory,
 }
 
+/// Authorization servers that do some things in their own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Provider {
+    /// Microsoft Entra ID
+    Entra,
+    /// Google
+    Google,
+    /// Amazon Cognito
+    Cognito,
+    /// GitHub
+    Github,
+    /// Slack
+    Slack,
+    /// Figma
+    Figma,
+    /// Atlassian
+    Atlassian,
+    /// Snowflake
+    Snowflake,
+    /// None of them, whatever the address says
+    None,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Authorization")]
 pub struct Authorization {
@@ -87,12 +110,15 @@ pub struct Authorization {
     /// Metadata to register with, as JSON or @FILE
     #[arg(long, value_name = "JSON|@FILE")]
     pub static_oauth_client_metadata: Option<String>,
+    /// What to sign in to as; told by the address of the authorization server where it is not given
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub provider: Option<Provider>,
     /// URL of a client metadata document, to be used as the client's id
     #[arg(long, value_name = "URL")]
     pub client_metadata_url: Option<String>,
-    /// Name of this machine that the browser comes back to: 127.0.0.1, localhost or ::1
-    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
-    pub host: Host,
+    /// Name of this machine that the browser comes back to: 127.0.0.1 (the default), localhost or ::1
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<Host>,
     /// Path that the browser comes back to
     #[arg(long, value_name = "PATH", default_value = "/oauth/callback", value_parser = path)]
     pub callback_path: String,
@@ -111,6 +137,9 @@ pub struct Authorization {
     /// Send the ID token in place of the access token
     #[arg(long)]
     pub use_id_token: bool,
+    /// Sign in with a code on any device, where the server offers it; the default where there is no browser to open
+    #[arg(long)]
+    pub device_code: bool,
     /// Trust an authorization server whose metadata names another issuer
     #[arg(long)]
     pub allow_issuer_mismatch: bool,

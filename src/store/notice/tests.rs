@@ -4,6 +4,8 @@ use crate::store::Lock;
 fn open() -> Notice {
     Notice::Open {
         url: "https://as.example.com/authorize?state=hunter".to_owned(),
+        code: Some("hunter".to_owned()),
+        link: None,
     }
 }
 
@@ -53,6 +55,20 @@ fn it_is_plain_json_beside_the_lock() {
         r#"{"failed":{"what":"hunter was refused","at":1000}}"#
     );
     assert!(!lock.path().exists());
+}
+
+#[test]
+fn a_notice_without_a_code_is_one_too() {
+    let home = tempfile::tempdir().unwrap();
+    let board = board(&home);
+    board.post(&open());
+    std::fs::write(&board.path, r#"{"open":{"url":"https://as.example.com/"}}"#).unwrap();
+    let read = Notice::Open {
+        url: "https://as.example.com/".to_owned(),
+        code: None,
+        link: None,
+    };
+    assert_eq!(board.read(), Some(read));
 }
 
 #[test]

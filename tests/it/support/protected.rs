@@ -312,7 +312,8 @@ impl Books<'_> {
             ("", _) => return Pass::None,
             _ => return offend("a token with the wrong scheme"),
         }
-        let scope = state.admits(token, resource);
+        let admits = |resource| state.admits(token, resource);
+        let scope = admits(resource).or_else(|| admits(resource.trim_end_matches('/')));
         scope.map_or(Pass::None, Pass::Scope)
     }
 }

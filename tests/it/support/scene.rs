@@ -192,6 +192,28 @@ pub fn nth_address(tether: &Tether, nth: usize) -> String {
     })
 }
 
+/// The page and the code of the `nth` sign-in by device code that stderr shows, counted from 1. Waits for it.
+pub fn nth_code(tether: &Tether, nth: usize) -> (String, String) {
+    tether.wait_stderr_for(&format!("code {nth}"), |text| {
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines = whole.lines();
+        let mut told = lines.filter_map(|line| {
+            line.split_once(" sign in at ")?
+                .1
+                .split_once(" with the code ")
+        });
+        let (page, rest) = told.nth(nth - 1)?;
+        let code = rest.split(", or at ").next()?;
+        Some((page.to_owned(), code.to_owned()))
+    })
+}
+
+/// Enters a code at that page, and consents.
+pub fn enter((page, code): &(String, String)) {
+    let page = visit::follow(&format!("{page}?user_code={code}"));
+    assert_eq!(page.status, 200, "{page}");
+}
+
 /// Says no at that address.
 pub fn deny(address: &str) -> Page {
     visit::follow(&format!("{address}&{DENY}=1"))

@@ -61,6 +61,8 @@ pub struct Books {
     access: BTreeMap<String, Given>,
     refresh: BTreeMap<String, Given>,
     dead_grants: BTreeSet<usize>,
+    pub(super) devices: BTreeMap<String, super::device::Given>,
+    pub(super) device_requests: Vec<Params>,
     pub(super) authorizations: Vec<Params>,
     pub(super) exchanges: Vec<Params>,
     pub(super) revocations: Vec<Params>,
@@ -185,7 +187,8 @@ impl Books {
             .clients
             .iter()
             .filter_map(|client| client.secret.as_ref());
-        let all = tokens.chain(self.codes.keys()).chain(secrets);
+        let codes = self.codes.keys().chain(self.devices.keys());
+        let all = tokens.chain(codes).chain(secrets);
         all.chain(&self.verifiers).cloned().collect()
     }
 }

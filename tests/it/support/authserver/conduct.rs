@@ -4,6 +4,8 @@
 use crate::support::gate::Gate;
 use crate::support::proofs::Wants;
 
+use super::device::Device;
+
 /// What the switches of a server say. A test changes them while the server runs.
 #[derive(Clone)]
 pub struct Conduct {
@@ -51,6 +53,18 @@ pub struct Conduct {
     pub hold: Option<Gate>,
     /// Wants the `resource` parameter in each request.
     pub wants_resource: bool,
+    /// Refuses requests whose `resource` ends like that.
+    pub refuses_resource: Option<&'static str>,
+    /// Parameters that an authorization request must have, and some text in each.
+    pub wants: Vec<(&'static str, &'static str)>,
+    /// Scopes that it does not know.
+    pub refuses_scopes: Vec<&'static str>,
+    /// Token answers are forms.
+    pub forms: bool,
+    /// Registrations that give a secret say that the client has none.
+    pub hides_method: bool,
+    /// There are codes for other devices.
+    pub device: Option<Device>,
 }
 
 impl Default for Conduct {
@@ -78,6 +92,12 @@ impl Default for Conduct {
             refresh: Refresh::Rotates,
             hold: None,
             wants_resource: true,
+            refuses_resource: None,
+            wants: Vec::new(),
+            refuses_scopes: Vec::new(),
+            forms: false,
+            hides_method: false,
+            device: None,
         }
     }
 }

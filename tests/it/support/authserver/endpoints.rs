@@ -47,7 +47,12 @@ impl State {
         };
         let mut answer = document;
         answer["client_id"] = client.id.clone().into();
-        answer["token_endpoint_auth_method"] = client.method.clone().into();
+        let method = if conduct.hides_method {
+            "none"
+        } else {
+            &client.method
+        };
+        answer["token_endpoint_auth_method"] = method.into();
         if let Some(secret) = &client.secret {
             answer["client_secret"] = secret.clone().into();
             answer["client_secret_expires_at"] = 0.into();
@@ -167,9 +172,29 @@ fn asks_rightly(params: &Params, conduct: &Conduct) -> Result<(), &'static str> 
         Err("a state of less than 128 bits")
     } else if conduct.wants_resource && !has("resource", 1) {
         Err("no resource")
+    } else if refuses_resource(params, conduct) {
+        Err("a resource that is not supported")
+    } else if conduct
+        .wants
+        .iter()
+        .any(|(name, part)| !params.get(*name).is_some_and(|own| own.contains(part)))
+    {
+        Err("a parameter is missing that this server wants")
+    } else if conduct.refuses_scopes.iter().any(|scope| {
+        params
+            .get("scope")
+            .is_some_and(|own| own.split(' ').any(|own| own == *scope))
+    }) {
+        Err("a scope that this server does not know")
     } else {
         Ok(())
     }
+}
+
+/// Whether the `resource` of a request is one that this server does not take.
+pub(super) fn refuses_resource(params: &Params, conduct: &Conduct) -> bool {
+    let refused = conduct.refuses_resource;
+    refused.is_some_and(|end| params.get("resource").is_some_and(|own| own.ends_with(end)))
 }
 
 fn is_loopback(uri: &Url) -> bool {

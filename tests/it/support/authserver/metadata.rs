@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::http::{Feed, Response};
 
-use super::{AUTHORIZE, Conduct, Dpop, Iss, Metadata, REGISTER, REVOKE, State, TOKEN};
+use super::{AUTHORIZE, Conduct, DEVICE, Dpop, Iss, Metadata, REGISTER, REVOKE, State, TOKEN};
 
 /// What one write of a body without end brings.
 static PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
@@ -61,6 +61,9 @@ impl State {
         }
         if conduct.revocation {
             document["revocation_endpoint"] = at(REVOKE).into();
+        }
+        if conduct.device.is_some() {
+            document["device_authorization_endpoint"] = at(DEVICE).into();
         }
         if conduct.documents {
             document["client_id_metadata_document_supported"] = true.into();

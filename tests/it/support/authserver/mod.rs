@@ -3,6 +3,7 @@
 
 mod books;
 mod conduct;
+mod device;
 mod endpoints;
 mod metadata;
 mod token;
@@ -16,6 +17,7 @@ use crate::support::server::{Faults, Peer, Plan, Server};
 
 pub use self::books::{Books, Params, Registered};
 pub use self::conduct::{Conduct, Consent, Dpop, Exchange, Iss, Metadata, Refresh};
+pub use self::device::{Device, GRANT as DEVICE_GRANT};
 pub use self::endpoints::DENY;
 pub(crate) use self::token::s256;
 
@@ -23,10 +25,18 @@ pub(crate) use self::token::s256;
 pub const AUTHORIZE: &str = "/authorize";
 /// The token endpoint.
 pub const TOKEN: &str = "/token";
+/// Where some servers have their authorization endpoint, and no metadata.
+pub const OTHER_AUTHORIZE: &str = "/oauth/authorize";
+/// Where they have their token endpoint.
+pub const OTHER_TOKEN: &str = "/oauth/token-request";
 /// The registration endpoint.
 pub const REGISTER: &str = "/register";
 /// The revocation endpoint.
 pub const REVOKE: &str = "/revoke";
+/// The device authorization endpoint.
+pub const DEVICE: &str = "/device_authorization";
+/// The page where device codes are entered.
+pub const PAGE: &str = "/device";
 /// The metadata of RFC 8414.
 pub const METADATA: &str = "/.well-known/oauth-authorization-server";
 /// The metadata of OpenID Connect Discovery.
@@ -127,6 +137,18 @@ impl AuthServer {
         self.exchanges("refresh_token").len()
     }
 
+    /// The requests for device codes so far.
+    pub fn device_requests(&self) -> Vec<Params> {
+        lock(&self.state.books).device_requests.clone()
+    }
+
+    /// When was asked what came of the latest device code.
+    pub fn polls(&self) -> Vec<std::time::Instant> {
+        let books = lock(&self.state.books);
+        let mut polls = books.devices.values().map(|given| given.polls.clone());
+        polls.next_back().unwrap_or_default()
+    }
+
     /// The revocations so far.
     pub fn revocations(&self) -> Vec<Params> {
         lock(&self.state.books).revocations.clone()
@@ -146,6 +168,13 @@ impl AuthServer {
             redirect_uris: vec![redirect_uri.to_owned()],
             document: serde_json::Value::Null,
         });
+    }
+
+    /// Lets all clients so far prove themselves by that method.
+    pub fn prove_by(&self, method: &str) {
+        for client in &mut lock(&self.state.books).clients {
+            method.clone_into(&mut client.method);
+        }
     }
 
     /// How often a refresh token was used twice.
@@ -209,8 +238,10 @@ impl State {
             ("GET", METADATA) if !conduct.openid => self.metadata(&conduct),
             ("GET", OPENID) if conduct.openid => self.metadata(&conduct),
             ("POST", REGISTER) if conduct.registration => self.register(request, &conduct),
-            ("GET", AUTHORIZE) => self.authorize(request, &conduct),
-            ("POST", TOKEN) => self.token(request, &conduct).await,
+            ("GET", AUTHORIZE | OTHER_AUTHORIZE) => self.authorize(request, &conduct),
+            ("POST", TOKEN | OTHER_TOKEN) => self.token(request, &conduct).await,
+            ("POST", DEVICE) => self.device(request, &conduct),
+            ("GET", PAGE) => self.page_of_device(request, &conduct),
             ("POST", REVOKE) if conduct.revocation => self.revoke(request),
             _ => Response::status(404),
         }

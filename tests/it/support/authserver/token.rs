@@ -6,9 +6,9 @@ use crate::support::gate::lock;
 use crate::support::http::{Request, Response};
 use crate::support::proofs::{NONCE, id_token};
 
-use super::books::Given;
-use super::endpoints::error;
-use super::{Conduct, Dpop, Exchange, Params, Refresh, State, params};
+use super::books::{Asked, Given};
+use super::endpoints::{error, refuses_resource};
+use super::{Conduct, DEVICE_GRANT, Dpop, Exchange, Params, Refresh, State, params};
 
 /// Where the thumbprint of the proven key stands among the parameters; no form field is called so.
 const PROVEN: &str = "(key)";
@@ -39,6 +39,10 @@ impl State {
         if let (true, Refresh::Fails(status)) = (refreshes, conduct.refresh) {
             return Response::html(status, "<p>out of order</p>");
         }
+        if refuses_resource(&params, conduct) {
+            self.offend(request, "a resource that is not supported");
+            return error(400, "invalid_target");
+        }
         let client = match self.client(request, &params, conduct) {
             Ok(client) => client,
             Err(refusal) => return refusal,
@@ -46,11 +50,15 @@ impl State {
         let answer = match params.get("grant_type").map(String::as_str) {
             Some("authorization_code") => self.code(request, &params, &client, conduct),
             Some("refresh_token") => self.refresh(request, &params, &client, conduct),
+            Some(DEVICE_GRANT) if conduct.device.is_some() => self
+                .poll(request, &params, &client, conduct)
+                .map(|asked| self.first_tokens(asked, &params, conduct)),
             _ => Err("unsupported_grant_type"),
         };
         match answer {
             Ok(response) => response,
             Err("invalid_client") => error(401, "invalid_client"),
+            Err("503") => Response::html(503, "<p>out of order</p>"),
             Err(code) => error(400, code),
         }
     }
@@ -149,12 +157,19 @@ impl State {
             self.offend(request, wrong);
             return Err("invalid_grant");
         }
+        drop(books);
+        Ok(self.first_tokens(asked, params, conduct))
+    }
+
+    /// The tokens of a new grant.
+    fn first_tokens(&self, asked: Asked, params: &Params, conduct: &Conduct) -> Response {
+        let mut books = lock(&self.books);
         let mut given = books.grant(asked);
         given.key = bound(params, conduct);
         let refresh =
             (conduct.exchange == Exchange::Tokens).then(|| books.add_refresh(given.clone()));
         let access = books.add_access(given.clone());
-        Ok(answer(&access, refresh.as_deref(), &given, conduct))
+        answer(&access, refresh.as_deref(), &given, conduct)
     }
 
     fn refresh(
@@ -224,6 +239,17 @@ fn answer(access: &str, refresh: Option<&str>, given: &Given, conduct: &Conduct)
     }
     if !given.scope.is_empty() {
         body["scope"] = given.scope.as_str().into();
+    }
+    if conduct.forms {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in body.as_object().into_iter().flatten() {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            form.append_pair(name, &text);
+        }
+        let form = form.finish();
+        return Response::html(200, form).header("cache-control", "no-store");
     }
     Response::json(200, body.to_string()).header("cache-control", "no-store")
 }
