@@ -8,6 +8,7 @@ mod command;
 pub mod discovery;
 pub mod flow;
 mod follow;
+pub mod grant;
 pub mod http;
 mod identity;
 pub mod leniency;

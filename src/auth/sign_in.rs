@@ -15,7 +15,7 @@ use super::oauth::{Need, Oauth, now};
 use super::options::{Browser, Resource};
 use super::turn::Turn;
 use super::user::{SignIn, Waiting};
-use super::{http::OauthHttp, refresh};
+use super::{grant, http::OauthHttp, refresh};
 use crate::error::Failure;
 use crate::net::retry::Backoff;
 use crate::secret::Secret;
@@ -127,6 +127,14 @@ impl Procedure<'_> {
         let mut last = Failure::Closed;
         let mut late = false;
         self.note_asked(scope.as_deref());
+        if options.grant.asks_again() {
+            let asked = Asked {
+                discovered: &discovered,
+                resource: &resource,
+                scope,
+            };
+            return self.granted(http, asked).await;
+        }
         for _ in 0..ROUNDS {
             let asked = Asked {
                 discovered: &discovered,
@@ -217,6 +225,9 @@ impl Procedure<'_> {
     /// Finds the authorization server; one that is not up gets a few seconds.
     async fn discover(&self, http: &OauthHttp) -> Result<Discovered, Failure> {
         let options = &self.oauth.options;
+        if let Some(endpoint) = &options.token_endpoint {
+            return Ok(grant::named(endpoint, &options.server));
+        }
         let issuers = self.oauth.vault.issuers().await;
         let named = self.need.resource_metadata.as_deref();
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(2));
@@ -324,7 +335,7 @@ impl Procedure<'_> {
     }
 
     /// Keeps what the sign-in gave, before anything uses it.
-    async fn keep(
+    pub async fn keep(
         &self,
         asked: &Asked<'_>,
         client: Client,
@@ -340,6 +351,7 @@ impl Procedure<'_> {
         record.client = Some(client);
         record.server_metadata = serde_json::to_value(&asked.discovered.metadata).ok();
         record.asked_scope.clone_from(&asked.scope);
+        record.grant = self.oauth.options.grant.name().map(str::to_owned);
         record.servers.insert(vault.server().to_owned());
         vault.save(&record).await;
         vault.retire_others(&key).await;

@@ -74,6 +74,9 @@ pub struct Record {
     /// The MCP servers that this sign-in was made for, by name without secrets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub servers: BTreeSet<String>,
+    /// How the tokens were had, if not by a person who signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
     /// The scope that was last asked for, which a step-up adds to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_scope: Option<String>,
@@ -213,6 +216,7 @@ impl Record {
             server_metadata: None,
             initialize_result: None,
             servers: BTreeSet::new(),
+            grant: None,
             asked_scope: None,
             unknown: Unknown::default(),
         }

@@ -28,6 +28,7 @@ mod listening;
 mod login_logout;
 mod logs;
 mod lost_session;
+mod machine;
 mod migration;
 mod modern;
 mod outages;

@@ -7,8 +7,8 @@ use oauth2::basic::{
     BasicTokenType,
 };
 use oauth2::{
-    ExtraTokenFields, RequestTokenError, StandardRevocableToken, StandardTokenResponse,
-    TokenResponse,
+    ExtraTokenFields, HttpResponse, RequestTokenError, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,26 @@ impl From<NoToken> for Failure {
         }
     }
 }
+
+/// Reads an answer of a token endpoint. `asked` is the scope that was asked for.
+pub(in crate::auth) fn read_tokens(
+    answer: &HttpResponse,
+    asked: Option<&str>,
+) -> Result<Tokens, NoToken> {
+    let parsed = if answer.status().is_success() {
+        serde_json::from_slice(answer.body()).map_err(|_| NotRead)
+    } else {
+        match serde_json::from_slice(answer.body()) {
+            Ok(said) => return Err(failure(RequestTokenError::ServerResponse(said))),
+            Err(_) => Err(NotRead),
+        }
+    };
+    let unread = |NotRead| RequestTokenError::Other(String::new());
+    read(parsed.map_err(unread), asked)
+}
+
+/// What was in an answer may be a token: nothing of it is repeated.
+struct NotRead;
 
 /// Reads what `oauth2` made of an answer. `asked` is the scope that was asked for.
 pub(super) fn read(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use url::Url;
 
+use crate::auth::grant::assertion::Algorithm;
 use crate::auth::loopback::Host;
 use crate::cli::values::{Seconds, pair, path, positive_seconds};
 
@@ -81,6 +82,22 @@ pub struct Authorization {
     /// File with that client's secret
     #[arg(long, value_name = "FILE", conflicts_with = "static_oauth_client_info")]
     pub client_secret_file: Option<PathBuf>,
+    /// Sign in as the client itself, with its secret or key: for machines
+    #[arg(long, conflicts_with_all = ["static_oauth_client_metadata", "client_metadata_url"])]
+    pub client_credentials: bool,
+    /// PEM file with the private key that proves who the client is, in place of a secret
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["client_secret_file", "static_oauth_client_info"]
+    )]
+    pub private_key_file: Option<PathBuf>,
+    /// How the key signs: RS256, PS256, ES256 or EdDSA
+    #[arg(long, value_name = "NAME")]
+    pub signing_algorithm: Option<Algorithm>,
+    /// Where tokens are had, in place of what the server's metadata says
+    #[arg(long, value_name = "URL")]
+    pub token_endpoint: Option<Url>,
     /// Client as JSON with client_id and client_secret; @FILE reads it from a file, which keeps the secret out of sight
     #[arg(long, value_name = "JSON|@FILE")]
     pub static_oauth_client_info: Option<String>,

@@ -235,3 +235,22 @@ proptest! {
         prop_assert_eq!(serde_json::from_slice::<Value>(back.line()).unwrap(), line);
     }
 }
+
+#[test]
+fn an_extension_is_declared_beside_those_of_the_client() {
+    let declared = |capabilities: &str| {
+        let envelope = Envelope {
+            capabilities: capabilities.to_owned(),
+            client_info: None,
+            log_level: None,
+        };
+        envelope.declaring("io.x/y").capabilities
+    };
+    assert_eq!(declared("{}"), r#"{"extensions":{"io.x/y":{}}}"#);
+    assert_eq!(
+        declared(r#"{"roots":{},"extensions":{"a/b":{"c":1}}}"#),
+        r#"{"roots":{},"extensions":{"a/b":{"c":1},"io.x/y":{}}}"#
+    );
+    let own = r#"{"extensions":{"io.x/y":{"its":"own"}}}"#;
+    assert_eq!(declared(own), own);
+}

@@ -44,6 +44,10 @@ pub struct Conduct {
     pub hold: Option<Gate>,
     /// Wants the `resource` parameter in each request.
     pub wants_resource: bool,
+    /// The public half of the key (P-256) that clients without a person prove themselves with.
+    pub public_key: Option<Vec<u8>>,
+    /// Refuses grants without a person with this error.
+    pub refuses_machines: Option<&'static str>,
 }
 
 impl Default for Conduct {
@@ -68,6 +72,8 @@ impl Default for Conduct {
             refresh: Refresh::Rotates,
             hold: None,
             wants_resource: true,
+            public_key: None,
+            refuses_machines: None,
         }
     }
 }

@@ -31,6 +31,9 @@ impl State {
         if let (true, Refresh::Fails(status)) = (refreshes, conduct.refresh) {
             return Response::html(status, "<p>out of order</p>");
         }
+        if let Some(answer) = self.machine(request, &params, conduct) {
+            return answer;
+        }
         let client = match self.client(request, &params, conduct) {
             Ok(client) => client,
             Err(refusal) => return refusal,
@@ -159,7 +162,12 @@ impl State {
     }
 }
 
-fn answer(access: &str, refresh: Option<&str>, given: &Given, conduct: &Conduct) -> Response {
+pub(super) fn answer(
+    access: &str,
+    refresh: Option<&str>,
+    given: &Given,
+    conduct: &Conduct,
+) -> Response {
     let mut body = json!({ "access_token": access, "token_type": "Bearer" });
     if let Some(refresh) = refresh {
         body["refresh_token"] = refresh.into();

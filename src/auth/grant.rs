@@ -1,0 +1,70 @@
+//! Ways to a token other than a person at the authorization server's page: who asks, with what, and how the token is renewed.
+//! Which server is asked, and what becomes of its answer, is the same for all (`sign_in`).
+
+pub mod assertion;
+mod client_credentials;
+mod request;
+mod run;
+
+pub(super) use run::{named, renew, rest};
+
+use assertion::SigningKey;
+
+/// How tokens are had.
+#[derive(Debug, Clone, Default)]
+pub enum Grant {
+    /// A person signs in.
+    #[default]
+    Person,
+    /// The client itself does, with the secret of a client that is registered by hand, or with a key (RFC 6749 §4.4).
+    ClientCredentials {
+        /// The key, in place of the secret.
+        key: Option<SigningKey>,
+    },
+}
+
+impl Grant {
+    /// What records call it; nothing for a person.
+    pub const fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Person => None,
+            Self::ClientCredentials { .. } => Some("client_credentials"),
+        }
+    }
+
+    /// The extension of MCP that it is (2026-07-28 clients declare it).
+    pub const fn extension(&self) -> Option<&'static str> {
+        match self {
+            Self::Person => None,
+            Self::ClientCredentials { .. } => {
+                Some("io.modelcontextprotocol/oauth-client-credentials")
+            }
+        }
+    }
+
+    /// What to do about a refusal of the authorization server.
+    const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Person => "sign in again",
+            Self::ClientCredentials { key: None } => {
+                "check --client-id and --client-secret-file, and that the client may use the client credentials grant"
+            }
+            Self::ClientCredentials { key: Some(_) } => {
+                "check --client-id, that the public half of --private-key-file is registered for it, and this machine's clock"
+            }
+        }
+    }
+
+    /// Whether a person may have to do something for it.
+    pub const fn needs_person(&self) -> bool {
+        match self {
+            Self::Person => true,
+            Self::ClientCredentials { .. } => false,
+        }
+    }
+
+    /// Whether a new token is had by asking again, as the first one was.
+    pub const fn asks_again(&self) -> bool {
+        !matches!(self, Self::Person)
+    }
+}

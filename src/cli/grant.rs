@@ -1,0 +1,89 @@
+//! From the options to how tokens are had where no person signs in.
+
+use url::Url;
+
+use super::args::Authorization;
+use super::oauth::read;
+use crate::auth::grant::assertion::SigningKey;
+use crate::auth::metadata::is_safe;
+use crate::auth::options::{Grant, Identity};
+use crate::error::Fatal;
+
+/// Whether any option asks for tokens without a person.
+pub fn is_wanted(given: &Authorization) -> bool {
+    given.client_credentials
+}
+
+/// How tokens are had.
+///
+/// # Errors
+/// Options that lack one or are for something else, and a key that cannot be used.
+pub fn grant(given: &Authorization, client: &Identity) -> Result<Grant, Fatal> {
+    alone(given)?;
+    if !given.client_credentials {
+        return Ok(Grant::Person);
+    }
+    let Some((_, secret)) = &client.registered else {
+        return Err(Fatal::usage(
+            "--client-credentials was given without a client",
+            "add --client-id with --client-secret-file or --private-key-file",
+        ));
+    };
+    let key = key(given)?;
+    if key.is_none() && secret.is_none() {
+        return Err(Fatal::usage(
+            "--client-credentials was given without anything that proves who the client is",
+            "add --client-secret-file or --private-key-file",
+        ));
+    }
+    Ok(Grant::ClientCredentials { key })
+}
+
+/// Options that mean nothing without another one.
+fn alone(given: &Authorization) -> Result<(), Fatal> {
+    let machine = given.client_credentials;
+    let lacks = |option: &str, other: &str| {
+        Err(Fatal::usage(
+            format!("{option} was given without {other}"),
+            format!("add {other}, or leave out {option}"),
+        ))
+    };
+    if given.private_key_file.is_some() && !machine {
+        return lacks("--private-key-file", "--client-credentials");
+    }
+    if given.signing_algorithm.is_some() && given.private_key_file.is_none() {
+        return lacks("--signing-algorithm", "--private-key-file");
+    }
+    if given.token_endpoint.is_some() && !machine {
+        return lacks("--token-endpoint", "--client-credentials");
+    }
+    Ok(())
+}
+
+/// Where tokens are had.
+///
+/// # Errors
+/// The address must not be used.
+pub fn token_endpoint(given: &Authorization) -> Result<Option<Url>, Fatal> {
+    match &given.token_endpoint {
+        Some(url) if !is_safe(url) => Err(Fatal::usage(
+            "--token-endpoint is neither https nor on this machine",
+            "give an address that begins with https://",
+        )),
+        other => Ok(other.clone()),
+    }
+}
+
+fn key(given: &Authorization) -> Result<Option<SigningKey>, Fatal> {
+    let Some(path) = &given.private_key_file else {
+        return Ok(None);
+    };
+    let text = read(path, "--private-key-file")?;
+    let key = SigningKey::read(text.as_bytes(), given.signing_algorithm);
+    key.map(Some).map_err(|wrong| {
+        Fatal::usage(
+            format!("--private-key-file {} {}", path.display(), wrong.0),
+            "give a private key in PEM form: RSA, P-256 or Ed25519",
+        )
+    })
+}

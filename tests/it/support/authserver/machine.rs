@@ -1,0 +1,116 @@
+//! Grants without a person at a fake authorization server: client credentials (RFC 6749 §4.4), assertions (RFC 7523) and the
+//! exchange of one token for another (RFC 8693).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use serde_json::Value;
+
+use crate::support::gate::lock;
+use crate::support::http::{Request, Response};
+
+use super::books::Asked;
+use super::endpoints::error;
+use super::token::answer;
+use super::{Conduct, Params, State};
+
+/// A client that its owner made known.
+pub const CLIENT: &str = "machine";
+
+impl State {
+    /// Answers a machine; `None` for another grant.
+    pub(super) fn machine(
+        &self,
+        request: &Request,
+        params: &Params,
+        conduct: &Conduct,
+    ) -> Option<Response> {
+        let grant = params.get("grant_type").map(String::as_str)?;
+        let answer = match grant {
+            "client_credentials" => self.client_credentials(request, params, conduct),
+            _ => return None,
+        };
+        Some(answer.unwrap_or_else(|code| {
+            let status = if code == "invalid_client" { 401 } else { 400 };
+            error(status, code)
+        }))
+    }
+
+    fn client_credentials(
+        &self,
+        request: &Request,
+        params: &Params,
+        conduct: &Conduct,
+    ) -> Result<Response, &'static str> {
+        if let Some(code) = conduct.refuses_machines {
+            return Err(code);
+        }
+        let client = self.proven(request, params, conduct)?;
+        Ok(self.give(params, client, conduct))
+    }
+
+    /// Who asks: by assertion where the server takes those, else as any client.
+    pub(super) fn proven(
+        &self,
+        request: &Request,
+        params: &Params,
+        conduct: &Conduct,
+    ) -> Result<String, &'static str> {
+        let Some(key) = &conduct.public_key else {
+            let client = self.client(request, params, conduct);
+            return client.map_err(|_| "invalid_client");
+        };
+        let assertion = params.get("client_assertion").ok_or("invalid_client")?;
+        let claims = verified(assertion, key).ok_or("invalid_client")?;
+        let kind = params.get("client_assertion_type").map(String::as_str);
+        let books = lock(&self.books);
+        let used = |params: &&Params| params.get("client_assertion") == Some(assertion);
+        let wrong = if kind != Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer") {
+            "the assertion is of no known type"
+        } else if claims["iss"] != CLIENT || claims["sub"] != CLIENT {
+            "the assertion is of another client"
+        } else if claims["aud"] != self.issuer() && claims["aud"] != self.issuer() + super::TOKEN {
+            "the assertion is for somebody else"
+        } else if claims["exp"].as_u64() <= claims["iat"].as_u64() {
+            "the assertion has ended"
+        } else if books.exchanges.iter().filter(used).count() > 1 {
+            "the assertion is used twice"
+        } else if params.contains_key("client_secret") || params.contains_key("client_id") {
+            "the client proves itself twice"
+        } else {
+            return Ok(CLIENT.to_owned());
+        };
+        drop(books);
+        self.offend(request, wrong);
+        Err("invalid_client")
+    }
+
+    /// A token, and no refresh token.
+    pub(super) fn give(&self, params: &Params, client: String, conduct: &Conduct) -> Response {
+        let mut books = lock(&self.books);
+        let given = books.grant(Asked {
+            client,
+            redirect_uri: String::new(),
+            challenge: String::new(),
+            resource: params.get("resource").cloned(),
+            scope: params.get("scope").cloned().unwrap_or_default(),
+        });
+        let access = books.add_access(given.clone());
+        answer(&access, None, &given, conduct)
+    }
+}
+
+/// The claims of a token that this key signed with ES256.
+fn verified(token: &str, key: &[u8]) -> Option<Value> {
+    let (input, signature) = token.rsplit_once('.')?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key);
+    key.verify(input.as_bytes(), &signature).ok()?;
+    claims(token)
+}
+
+/// The claims of a token, whoever signed it.
+pub(super) fn claims(token: &str) -> Option<Value> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&claims).ok()
+}
