@@ -88,8 +88,22 @@ pub async fn end(
     Ok(revoked)
 }
 
+/// Whether the client of a record can prove who it is at a revocation, as far as it has to.
+fn proves_itself(record: &Record, method: &str) -> bool {
+    let secret = matches!(method, "client_secret_basic" | "client_secret_post");
+    record.grant.is_none() || secret
+}
+
 async fn revoke(record: &Record, network: &client::Options) -> Revoked {
     let server = metadata(record);
+    if record
+        .client
+        .as_ref()
+        .is_some_and(|client| !proves_itself(record, &client.auth_method))
+    {
+        // A machine has no more to show once it has its token.
+        return Revoked::NotOffered;
+    }
     let (Some(tokens), Some(client), Some(endpoint)) = (
         &record.tokens,
         &record.client,

@@ -5,10 +5,13 @@ pub mod assertion;
 mod client_credentials;
 mod request;
 mod run;
+mod source;
+pub mod workload;
 
 pub(super) use run::{named, renew, rest};
 
 use assertion::SigningKey;
+use workload::Workload;
 
 /// How tokens are had.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,8 @@ pub enum Grant {
         /// The key, in place of the secret.
         key: Option<SigningKey>,
     },
+    /// The platform vouches for the client (RFC 7523 §2.1).
+    Workload(Workload),
 }
 
 impl Grant {
@@ -29,6 +34,7 @@ impl Grant {
         match self {
             Self::Person => None,
             Self::ClientCredentials { .. } => Some("client_credentials"),
+            Self::Workload(_) => Some("workload_identity"),
         }
     }
 
@@ -39,6 +45,7 @@ impl Grant {
             Self::ClientCredentials { .. } => {
                 Some("io.modelcontextprotocol/oauth-client-credentials")
             }
+            Self::Workload(_) => Some("io.modelcontextprotocol/auth/wif"),
         }
     }
 
@@ -52,6 +59,9 @@ impl Grant {
             Self::ClientCredentials { key: Some(_) } => {
                 "check --client-id, that the public half of --private-key-file is registered for it, and this machine's clock"
             }
+            Self::Workload(_) => {
+                "check that the platform's token is for this authorization server and has not ended; it is read again at the next call"
+            }
         }
     }
 
@@ -59,7 +69,7 @@ impl Grant {
     pub const fn needs_person(&self) -> bool {
         match self {
             Self::Person => true,
-            Self::ClientCredentials { .. } => false,
+            Self::ClientCredentials { .. } | Self::Workload(_) => false,
         }
     }
 

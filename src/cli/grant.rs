@@ -5,13 +5,20 @@ use url::Url;
 use super::args::Authorization;
 use super::oauth::read;
 use crate::auth::grant::assertion::SigningKey;
+use crate::auth::grant::workload::{From, Workload};
 use crate::auth::metadata::is_safe;
 use crate::auth::options::{Grant, Identity};
 use crate::error::Fatal;
 
 /// Whether any option asks for tokens without a person.
 pub fn is_wanted(given: &Authorization) -> bool {
-    given.client_credentials
+    given.client_credentials || workload(given).is_some()
+}
+
+/// The platform's token, where there is to be one.
+fn workload(given: &Authorization) -> Option<From> {
+    let file = given.workload_token_file.clone().map(From::File);
+    file.or_else(|| given.workload_token_command.clone().map(From::Command))
 }
 
 /// How tokens are had.
@@ -20,6 +27,9 @@ pub fn is_wanted(given: &Authorization) -> bool {
 /// Options that lack one or are for something else, and a key that cannot be used.
 pub fn grant(given: &Authorization, client: &Identity) -> Result<Grant, Fatal> {
     alone(given)?;
+    if let Some(from) = workload(given) {
+        return Ok(Grant::Workload(Workload::new(from)));
+    }
     if !given.client_credentials {
         return Ok(Grant::Person);
     }
@@ -42,6 +52,7 @@ pub fn grant(given: &Authorization, client: &Identity) -> Result<Grant, Fatal> {
 /// Options that mean nothing without another one.
 fn alone(given: &Authorization) -> Result<(), Fatal> {
     let machine = given.client_credentials;
+    let alone = is_wanted(given);
     let lacks = |option: &str, other: &str| {
         Err(Fatal::usage(
             format!("{option} was given without {other}"),
@@ -54,7 +65,7 @@ fn alone(given: &Authorization) -> Result<(), Fatal> {
     if given.signing_algorithm.is_some() && given.private_key_file.is_none() {
         return lacks("--signing-algorithm", "--private-key-file");
     }
-    if given.token_endpoint.is_some() && !machine {
+    if given.token_endpoint.is_some() && !alone {
         return lacks("--token-endpoint", "--client-credentials");
     }
     Ok(())

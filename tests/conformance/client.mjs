@@ -23,6 +23,7 @@ const ONLY_LISTED = 'json-schema-ref-no-deref';
 const FILES = {
   client_secret: 'client-secret-file',
   private_key_pem: 'private-key-file',
+  valid_jwt: 'workload-token-file',
 };
 
 function options(home, scenario, context, version) {

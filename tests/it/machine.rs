@@ -205,6 +205,7 @@ fn login_asks_at_once_and_status_says_how() {
 fn a_server_that_names_nobody_needs_the_address() {
     let (scene, file) = with_secret("client_secret_post");
     scene.mcp.set(|door| door.metadata = Some(404));
+    scene.auth.server.allow_idle();
     let output = by_secret(scene.command("login"), &file).run("");
     assert_eq!(output.code, Some(3), "{output:?}");
     assert_eq!(asked(&scene), 0, "the secret goes to nobody");

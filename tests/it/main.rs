@@ -61,3 +61,4 @@ mod usage;
 mod waits;
 mod websocket;
 mod websocket_loss;
+mod workload;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::request::Proof;
-use super::{Grant, client_credentials};
+use super::{Grant, client_credentials, workload};
 use crate::auth::Recovery;
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::flow::{self, NoToken};
@@ -100,6 +100,7 @@ async fn ask(http: &OauthHttp, options: &Options, ask: &Ask<'_>) -> Result<Got, 
         Grant::ClientCredentials { key } => {
             client_credentials::ask(http, options, key.as_ref(), ask).await
         }
+        Grant::Workload(identity) => workload::ask(http, options, identity, ask).await,
     }
 }
 
@@ -168,7 +169,9 @@ impl Procedure<'_> {
             asked.scope = asked.scope.and_then(|scope| without_offline(&scope));
         }
         let (id, _) = options.client_id();
-        self.bound(id, &discovered.issuer).await?;
+        if !id.is_empty() {
+            self.bound(id, &discovered.issuer).await?;
+        }
         let wanted = Ask::new(
             options,
             &discovered.metadata,

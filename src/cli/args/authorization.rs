@@ -83,7 +83,10 @@ pub struct Authorization {
     #[arg(long, value_name = "FILE", conflicts_with = "static_oauth_client_info")]
     pub client_secret_file: Option<PathBuf>,
     /// Sign in as the client itself, with its secret or key: for machines
-    #[arg(long, conflicts_with_all = ["static_oauth_client_metadata", "client_metadata_url"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["client_metadata_url", "workload_token_file", "workload_token_command"]
+    )]
     pub client_credentials: bool,
     /// PEM file with the private key that proves who the client is, in place of a secret
     #[arg(
@@ -95,6 +98,20 @@ pub struct Authorization {
     /// How the key signs: RS256, PS256, ES256 or EdDSA
     #[arg(long, value_name = "NAME")]
     pub signing_algorithm: Option<Algorithm>,
+    /// File with a token by which the platform vouches for this program; read again for each request
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["workload_token_command", "client_secret_file", "private_key_file"]
+    )]
+    pub workload_token_file: Option<PathBuf>,
+    /// Command that prints such a token
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        conflicts_with_all = ["client_secret_file", "private_key_file"]
+    )]
+    pub workload_token_command: Option<String>,
     /// Where tokens are had, in place of what the server's metadata says
     #[arg(long, value_name = "URL")]
     pub token_endpoint: Option<Url>,

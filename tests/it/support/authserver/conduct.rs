@@ -46,6 +46,8 @@ pub struct Conduct {
     pub wants_resource: bool,
     /// The public half of the key (P-256) that clients without a person prove themselves with.
     pub public_key: Option<Vec<u8>>,
+    /// Assertions of a platform that are good, as they are written.
+    pub assertions: Vec<String>,
     /// Refuses grants without a person with this error.
     pub refuses_machines: Option<&'static str>,
 }
@@ -73,6 +75,7 @@ impl Default for Conduct {
             hold: None,
             wants_resource: true,
             public_key: None,
+            assertions: Vec::new(),
             refuses_machines: None,
         }
     }

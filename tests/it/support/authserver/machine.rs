@@ -14,6 +14,9 @@ use super::endpoints::error;
 use super::token::answer;
 use super::{Conduct, Params, State};
 
+/// The grant of an assertion (RFC 7523 §8.1).
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
 /// A client that its owner made known.
 pub const CLIENT: &str = "machine";
 
@@ -28,6 +31,7 @@ impl State {
         let grant = params.get("grant_type").map(String::as_str)?;
         let answer = match grant {
             "client_credentials" => self.client_credentials(request, params, conduct),
+            JWT_BEARER => self.assertion(params, conduct),
             _ => return None,
         };
         Some(answer.unwrap_or_else(|code| {
@@ -47,6 +51,17 @@ impl State {
         }
         let client = self.proven(request, params, conduct)?;
         Ok(self.give(params, client, conduct))
+    }
+
+    fn assertion(&self, params: &Params, conduct: &Conduct) -> Result<Response, &'static str> {
+        if let Some(code) = conduct.refuses_machines {
+            return Err(code);
+        }
+        let assertion = params.get("assertion").ok_or("invalid_request")?;
+        if !conduct.assertions.contains(assertion) {
+            return Err("invalid_grant");
+        }
+        Ok(self.give(params, "platform".to_owned(), conduct))
     }
 
     /// Who asks: by assertion where the server takes those, else as any client.
