@@ -11,6 +11,7 @@ use super::refresh::metadata;
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::net::client;
+use crate::secret::Secret;
 use crate::store::{Folders, Lock, Login, Outcome, Record, Store, StoreError, Tokens};
 
 /// The record of a listed sign-in; `None` when there is none any more.
@@ -23,6 +24,11 @@ pub async fn record(login: &Login, folders: &Folders) -> Result<Option<Record>, 
 
 /// Who signed in, as the id token names them: for people, never to decide anything by.
 pub fn name(tokens: &Tokens) -> Option<String> {
+    named(tokens.id_token.as_ref()?)
+}
+
+/// The same of an id token.
+pub fn named(id_token: &Secret) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {
         email: Option<String>,
@@ -30,7 +36,7 @@ pub fn name(tokens: &Tokens) -> Option<String> {
         name: Option<String>,
         sub: Option<String>,
     }
-    let token = tokens.id_token.as_ref()?.expose();
+    let token = id_token.expose();
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Claims = serde_json::from_slice(&payload).ok()?;
     let named = claims

@@ -148,7 +148,7 @@ async fn resource_metadata(
 }
 
 /// The metadata of an authorization server; `None` when it has none.
-async fn server_metadata(
+pub(super) async fn server_metadata(
     http: &OauthHttp,
     issuer: &str,
     check: IssuerCheck,

@@ -11,8 +11,8 @@ use oauth2::{
 use url::Url;
 
 pub use scope::{Wishes, scope};
-pub(super) use tokens::read_tokens;
 pub use tokens::{NoToken, Tokens};
+pub(super) use tokens::{read_refusal, read_tokens};
 
 use super::discovery::{Discovered, Source};
 use super::http::OauthHttp;

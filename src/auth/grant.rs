@@ -3,6 +3,8 @@
 
 pub mod assertion;
 mod client_credentials;
+pub mod enterprise;
+mod identify;
 mod request;
 mod run;
 mod source;
@@ -11,6 +13,7 @@ pub mod workload;
 pub(super) use run::{named, renew, rest};
 
 use assertion::SigningKey;
+use enterprise::Idp;
 use workload::Workload;
 
 /// How tokens are had.
@@ -26,6 +29,8 @@ pub enum Grant {
     },
     /// The platform vouches for the client (RFC 7523 §2.1).
     Workload(Workload),
+    /// The identity provider of a company decides for its user.
+    Enterprise(Box<Idp>),
 }
 
 impl Grant {
@@ -35,6 +40,7 @@ impl Grant {
             Self::Person => None,
             Self::ClientCredentials { .. } => Some("client_credentials"),
             Self::Workload(_) => Some("workload_identity"),
+            Self::Enterprise(_) => Some("enterprise_managed"),
         }
     }
 
@@ -46,6 +52,7 @@ impl Grant {
                 Some("io.modelcontextprotocol/oauth-client-credentials")
             }
             Self::Workload(_) => Some("io.modelcontextprotocol/auth/wif"),
+            Self::Enterprise(_) => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
         }
     }
 
@@ -62,6 +69,9 @@ impl Grant {
             Self::Workload(_) => {
                 "check that the platform's token is for this authorization server and has not ended; it is read again at the next call"
             }
+            Self::Enterprise(_) => {
+                "check --client-id and --idp-client-id, and ask whoever runs the identity provider whether this server is allowed"
+            }
         }
     }
 
@@ -69,6 +79,7 @@ impl Grant {
     pub const fn needs_person(&self) -> bool {
         match self {
             Self::Person => true,
+            Self::Enterprise(idp) => idp.id_token_file.is_none(),
             Self::ClientCredentials { .. } | Self::Workload(_) => false,
         }
     }

@@ -44,6 +44,9 @@ pub struct ServerMetadata {
     /// Algorithms of assertions that prove who the client is.
     #[serde(default)]
     pub token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
+    /// Profiles of grants; absent where the server does not say.
+    #[serde(default)]
+    pub authorization_grant_profiles_supported: Option<Vec<String>>,
     /// PKCE methods; absent means that PKCE is not known to work.
     #[serde(default)]
     pub code_challenge_methods_supported: Option<Vec<String>>,
@@ -99,6 +102,7 @@ impl ServerMetadata {
             scopes_supported: Vec::new(),
             token_endpoint_auth_methods_supported: None,
             token_endpoint_auth_signing_alg_values_supported: None,
+            authorization_grant_profiles_supported: None,
             code_challenge_methods_supported: None,
             client_id_metadata_document_supported: false,
             authorization_response_iss_parameter_supported: false,

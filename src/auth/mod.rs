@@ -23,6 +23,7 @@ mod sign_in;
 mod turn;
 mod user;
 mod vault;
+mod visit;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -6,20 +6,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::browser::{self, SafeUrl};
 use super::discovery::{Discovered, discover};
 use super::flow::{self, Attempt, Extras, Wishes};
 use super::follow::{Next, take_turn};
-use super::loopback::{End, Listener, Response, parse_callback};
+use super::loopback::{End, Listener, Response};
 use super::oauth::{Need, Oauth, now};
-use super::options::{Browser, Resource};
+use super::options::Resource;
 use super::turn::Turn;
 use super::user::{SignIn, Waiting};
 use super::{grant, http::OauthHttp, refresh};
 use crate::error::Failure;
 use crate::net::retry::Backoff;
-use crate::secret::Secret;
-use crate::store::{Client, Key, Kind, Record, Tokens};
+use crate::store::{Client, Identity, Key, Kind, Record, Tokens};
 
 /// Tries to reach an authorization server that does not answer.
 const TRIES: u32 = 5;
@@ -84,9 +82,9 @@ impl From<Failure> for Ended {
 pub(super) struct Procedure<'a> {
     pub oauth: &'a Oauth,
     need: Need,
-    turn: Turn,
+    pub turn: Turn,
     /// When a browser may be opened.
-    opens: Instant,
+    pub opens: Instant,
     /// The key of a client that was registered for an earlier sign-in, while it is used.
     pub kept: Mutex<Option<Key>>,
 }
@@ -265,17 +263,7 @@ impl Procedure<'_> {
         };
         let (attempt, url) =
             Attempt::begin(asked.discovered.clone(), client, extras, options.pkce)?;
-        let url = SafeUrl::new(url.as_str()).map_err(|wrong| Failure::Credentials {
-            what: wrong.to_string(),
-            hint: "tell the server's owner; the address is not opened",
-        })?;
-        self.turn.open(url.as_str());
-        self.oauth.status.send_replace(SignIn::Started(url.clone()));
-        let (response, tab) = tokio::select! {
-            callback = listener.callback(attempt.state()) => (callback.response().clone(), Some(callback)),
-            response = self.pasted(attempt.state()) => (response, None),
-            () = self.show(&url) => return Err(Failure::Closed.into()),
-        };
+        let (response, tab) = self.visit(&mut listener, attempt.state(), &url).await?;
         // From here on the user has done their part: it is carried to its end.
         let _finishing = Waiting::start(&self.oauth.finishing);
         self.oauth.status.send_replace(SignIn::Begun);
@@ -321,7 +309,8 @@ impl Procedure<'_> {
                 }
                 _ => Ended::Stop(none.into()),
             })?;
-        Ok(self.keep(asked, attempt.client().clone(), fresh).await?)
+        let client = attempt.client().clone();
+        Ok(self.keep(asked, client, fresh, None).await?)
     }
 
     /// What the sign-in of a client is kept under.
@@ -340,6 +329,7 @@ impl Procedure<'_> {
         asked: &Asked<'_>,
         client: Client,
         fresh: flow::Tokens,
+        identity: Option<Identity>,
     ) -> Result<Record, Failure> {
         let vault = &self.oauth.vault;
         let key = self.key(asked, &client);
@@ -349,6 +339,7 @@ impl Procedure<'_> {
         record.changed(now());
         record.tokens = Some(refresh::stored(fresh, None));
         record.client = Some(client);
+        record.identity = identity;
         record.server_metadata = serde_json::to_value(&asked.discovered.metadata).ok();
         record.asked_scope.clone_from(&asked.scope);
         record.grant = self.oauth.options.grant.name().map(str::to_owned);
@@ -356,35 +347,6 @@ impl Procedure<'_> {
         vault.save(&record).await;
         vault.retire_others(&key).await;
         Ok(record)
-    }
-
-    /// Opens the browser once somebody has waited long enough; never returns.
-    async fn show(&self, url: &SafeUrl) {
-        if let Browser::Open(command) = &self.oauth.options.browser {
-            let mut waiting = self.oauth.waiting.subscribe();
-            tokio::time::sleep_until(self.opens).await;
-            let wanted = waiting.wait_for(|count| *count > 0).await.is_ok();
-            if wanted && let Err(wrong) = browser::open(url, command.as_deref()).await {
-                tracing::warn!("{wrong}; open the address by hand");
-            }
-        }
-        std::future::pending::<()>().await;
-    }
-
-    /// The answer of the authorization server, typed in by the user.
-    async fn pasted(&self, state: &Secret) -> Response {
-        let mut pasted = self.oauth.pasted.subscribe();
-        while pasted.changed().await.is_ok() {
-            let text = pasted.borrow_and_update().clone();
-            let Some(text) = text else { continue };
-            let query = text.expose().trim();
-            let response = parse_callback(query.split_once('?').map_or(query, |(_, query)| query));
-            if response.has_state(state) {
-                return response;
-            }
-            tracing::warn!("that is not the address that this sign-in ends at");
-        }
-        std::future::pending().await
     }
 }
 

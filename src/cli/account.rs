@@ -77,7 +77,9 @@ impl Account {
         let mut shown = Self::of_key(record.key.clone(), servers, store);
         if let Some(tokens) = &record.tokens {
             shown.signed_in = true;
-            shown.account = account::name(tokens);
+            let identity = record.identity.as_ref();
+            let known = || account::named(&identity?.id_token);
+            shown.account = account::name(tokens).or_else(known);
             shown.scope.clone_from(&tokens.scope);
             shown.grant.clone_from(&record.grant);
             shown.refreshable = tokens.refresh.is_some() || record.grant.is_some();

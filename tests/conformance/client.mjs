@@ -24,6 +24,7 @@ const FILES = {
   client_secret: 'client-secret-file',
   private_key_pem: 'private-key-file',
   valid_jwt: 'workload-token-file',
+  idp_id_token: 'idp-id-token-file',
 };
 
 function options(home, scenario, context, version) {
@@ -32,6 +33,7 @@ function options(home, scenario, context, version) {
   if (scenario === 'auth/basic-cimd') args.push('--client-metadata-url', METADATA_URL);
   if (context.client_id) args.push('--client-id', context.client_id);
   if (scenario.startsWith('auth/client-credentials')) args.push('--client-credentials');
+  if (context.idp_issuer) args.push('--idp-issuer', context.idp_issuer, '--idp-client-id', context.idp_client_id);
   if (context.signing_algorithm) args.push('--signing-algorithm', context.signing_algorithm);
   for (const [name, option] of Object.entries(FILES).filter(([name]) => context[name])) {
     const file = join(home.folder, name);

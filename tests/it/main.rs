@@ -15,6 +15,7 @@ mod calls;
 mod certificates;
 mod config_file;
 mod detection;
+mod enterprise;
 mod event_forms;
 mod everything;
 mod fidelity;

@@ -93,20 +93,23 @@ pub(in crate::auth) fn read_tokens(
     answer: &HttpResponse,
     asked: Option<&str>,
 ) -> Result<Tokens, NoToken> {
-    let parsed = if answer.status().is_success() {
-        serde_json::from_slice(answer.body()).map_err(|_| NotRead)
-    } else {
-        match serde_json::from_slice(answer.body()) {
-            Ok(said) => return Err(failure(RequestTokenError::ServerResponse(said))),
-            Err(_) => Err(NotRead),
-        }
-    };
-    let unread = |NotRead| RequestTokenError::Other(String::new());
-    read(parsed.map_err(unread), asked)
+    if !answer.status().is_success() {
+        return Err(read_refusal(answer));
+    }
+    let parsed = serde_json::from_slice(answer.body());
+    read(parsed.map_err(|_| unread()), asked)
+}
+
+/// Reads an answer of a token endpoint that is no success.
+pub(in crate::auth) fn read_refusal(answer: &HttpResponse) -> NoToken {
+    let said = serde_json::from_slice(answer.body());
+    failure(said.map_or_else(|_| unread(), RequestTokenError::ServerResponse))
 }
 
 /// What was in an answer may be a token: nothing of it is repeated.
-struct NotRead;
+const fn unread() -> RequestTokenError<Failure, BasicErrorResponse> {
+    RequestTokenError::Other(String::new())
+}
 
 /// Reads what `oauth2` made of an answer. `asked` is the scope that was asked for.
 pub(super) fn read(

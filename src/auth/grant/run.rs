@@ -7,19 +7,20 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::request::Proof;
-use super::{Grant, client_credentials, workload};
+use super::{Grant, client_credentials, enterprise, workload};
 use crate::auth::Recovery;
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::flow::{self, NoToken};
 use crate::auth::http::OauthHttp;
+use crate::auth::loopback::{Callback, End};
 use crate::auth::metadata::{ServerMetadata, canonical_resource};
 use crate::auth::oauth::{Oauth, now};
 use crate::auth::options::{Options, Resource};
 use crate::auth::refresh::{self, Outcome};
 use crate::auth::sign_in::{Asked, Procedure};
-use crate::auth::user::SignIn;
+use crate::auth::user::{SignIn, Waiting};
 use crate::error::Failure;
-use crate::store::{Client, Record};
+use crate::store::{Client, Identity, Record};
 
 /// How long an authorization server that said no is not asked again.
 const REFUSED_REST: Duration = Duration::from_secs(60);
@@ -71,6 +72,23 @@ impl<'a> Ask<'a> {
 pub(super) struct Got {
     pub tokens: flow::Tokens,
     pub client: Client,
+    /// Who the user is at the identity provider, where that is kept.
+    pub identity: Option<Identity>,
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// The identity provider wants to see the user.
+    Identity(Failure),
+    /// Something that no user can help.
+    Token(NoToken),
+}
+
+impl<T: Into<NoToken>> From<T> for Denied {
+    fn from(none: T) -> Self {
+        Self::Token(none.into())
+    }
 }
 
 impl Got {
@@ -89,26 +107,36 @@ impl Got {
             refresh: None,
             ..tokens
         };
-        Self { tokens, client }
+        Self {
+            tokens,
+            client,
+            identity: None,
+        }
     }
 }
 
 /// Asks for a token.
-async fn ask(http: &OauthHttp, options: &Options, ask: &Ask<'_>) -> Result<Got, NoToken> {
+async fn ask(
+    http: &OauthHttp,
+    options: &Options,
+    ask: &Ask<'_>,
+    kept: Option<&Identity>,
+) -> Result<Got, Denied> {
     match &options.grant {
         Grant::Person => Err(Failure::Closed.into()),
         Grant::ClientCredentials { key } => {
-            client_credentials::ask(http, options, key.as_ref(), ask).await
+            Ok(client_credentials::ask(http, options, key.as_ref(), ask).await?)
         }
-        Grant::Workload(identity) => workload::ask(http, options, identity, ask).await,
+        Grant::Workload(identity) => Ok(workload::ask(http, options, identity, ask).await?),
+        Grant::Enterprise(idp) => enterprise::ask(http, options, idp, (ask, kept)).await,
     }
 }
 
 /// Why there is no token, and what to do about it. A refusal is final for a while.
-fn told(options: &Options, none: NoToken) -> Failure {
-    match none {
-        NoToken::Failed(failure) => failure,
-        NoToken::Refused(_, failure) => Failure::SignIn {
+fn told(options: &Options, denied: Denied) -> Failure {
+    match denied {
+        Denied::Identity(failure) | Denied::Token(NoToken::Failed(failure)) => failure,
+        Denied::Token(NoToken::Refused(_, failure)) => Failure::SignIn {
             what: failure.to_string(),
             hint: options.grant.remedy().to_owned(),
         },
@@ -132,12 +160,18 @@ pub(in crate::auth) async fn renew(
     }
     let scope = record.asked_scope.as_deref();
     let wanted = Ask::new(options, &server, &record.key.resource, scope);
-    let got = ask(http, options, &wanted).await;
-    let got = got.map_err(|none| told(options, none))?;
+    let got = match ask(http, options, &wanted, record.identity.as_ref()).await {
+        Err(Denied::Identity(failure)) if options.grant.needs_person() => {
+            tracing::debug!("no other token without the user: {failure}");
+            return Ok(Outcome::Impossible);
+        }
+        other => other.map_err(|denied| told(options, denied))?,
+    };
     let mut record = record.clone();
     record.changed(now());
     record.tokens = Some(refresh::stored(got.tokens, None));
     record.client = Some(got.client);
+    record.identity = got.identity;
     tracing::debug!("got another token");
     Ok(Outcome::Refreshed(Box::new(record)))
 }
@@ -162,7 +196,12 @@ impl Procedure<'_> {
         if discovered.source == Source::Assumed && options.token_endpoint.is_none() {
             return Err(Failure::Credentials {
                 what: "the server does not say who gives tokens for it".to_owned(),
-                hint: "give the address that does with --token-endpoint",
+                hint: match options.grant {
+                    Grant::Enterprise(_) => {
+                        "tell the server's owner; its metadata has to name its authorization server"
+                    }
+                    _ => "give the address that does with --token-endpoint",
+                },
             });
         }
         if options.request.scope.is_none() {
@@ -178,9 +217,55 @@ impl Procedure<'_> {
             asked.resource,
             asked.scope.as_deref(),
         );
-        let got = ask(http, options, &wanted).await;
-        let got = got.map_err(|none| told(options, none))?;
-        self.keep(&asked, got.client, got.tokens).await
+        let (got, tab) = self
+            .got(http, &wanted, asked.resource, &discovered.issuer)
+            .await;
+        let kept = match got {
+            Ok(got) => {
+                let Got {
+                    tokens,
+                    client,
+                    identity,
+                } = got;
+                self.keep(&asked, client, tokens, identity).await
+            }
+            Err(denied) => Err(told(options, denied)),
+        };
+        match (tab, &kept) {
+            (Some(tab), Ok(_)) => tab.succeed(options.callback.success.as_ref()).await,
+            (Some(tab), Err(_)) => tab.fail(End::Failed).await,
+            (None, _) => {}
+        }
+        kept
+    }
+
+    /// Asks with what is known of the user, and sends them to the identity provider where that does not do. The browser waits to
+    /// hear how it ended.
+    async fn got(
+        &self,
+        http: &OauthHttp,
+        wanted: &Ask<'_>,
+        resource: &str,
+        issuer: &str,
+    ) -> (Result<Got, Denied>, Option<Callback>) {
+        let options = &self.oauth.options;
+        let known = match &options.grant {
+            Grant::Enterprise(_) => self.oauth.vault.find_for(issuer, resource).await,
+            _ => None,
+        };
+        let known = known.and_then(|record| record.identity);
+        let first = ask(http, options, wanted, known.as_ref()).await;
+        let (Err(Denied::Identity(why)), Grant::Enterprise(idp)) = (&first, &options.grant) else {
+            return (first, None);
+        };
+        tracing::debug!("the user has to sign in at the identity provider: {why}");
+        let (identity, tab) = match self.identify(idp).await {
+            Ok(identified) => identified,
+            Err(failure) => return (Err(failure.into()), None),
+        };
+        // From here on the user has done their part.
+        let _finishing = Waiting::start(&self.oauth.finishing);
+        (ask(http, options, wanted, Some(&identity)).await, tab)
     }
 }
 

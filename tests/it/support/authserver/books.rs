@@ -39,6 +39,8 @@ pub(super) struct Given {
     pub client: String,
     pub resource: Option<String>,
     pub scope: String,
+    /// Who signed in, where `openid` was asked for.
+    pub id_token: Option<String>,
     /// Revoked, or a refresh token that was used.
     pub dead: bool,
 }
@@ -62,6 +64,7 @@ pub struct Books {
     pub(super) revocations: Vec<Params>,
     pub(super) verifiers: Vec<String>,
     pub(super) reuses: usize,
+    pub(super) id_tokens: BTreeSet<String>,
 }
 
 impl Books {
@@ -102,6 +105,7 @@ impl Books {
             client: asked.client,
             resource: asked.resource,
             scope: asked.scope,
+            id_token: None,
             dead: false,
         }
     }
@@ -176,6 +180,9 @@ impl Books {
             .iter()
             .filter_map(|client| client.secret.as_ref());
         let all = tokens.chain(self.codes.keys()).chain(secrets);
-        all.chain(&self.verifiers).cloned().collect()
+        all.chain(&self.verifiers)
+            .chain(&self.id_tokens)
+            .cloned()
+            .collect()
     }
 }

@@ -48,6 +48,10 @@ pub struct Conduct {
     pub public_key: Option<Vec<u8>>,
     /// Assertions of a platform that are good, as they are written.
     pub assertions: Vec<String>,
+    /// Gives ID tokens that last so many seconds to whoever asks for `openid`.
+    pub id_lifetime: u64,
+    /// The identity provider whose grants (ID-JAG) are good.
+    pub idp: Option<String>,
     /// Refuses grants without a person with this error.
     pub refuses_machines: Option<&'static str>,
 }
@@ -76,6 +80,8 @@ impl Default for Conduct {
             wants_resource: true,
             public_key: None,
             assertions: Vec::new(),
+            id_lifetime: 3600,
+            idp: None,
             refuses_machines: None,
         }
     }

@@ -1,21 +1,26 @@
 //! Grants without a person at a fake authorization server: client credentials (RFC 6749 §4.4), assertions (RFC 7523) and the
 //! exchange of one token for another (RFC 8693).
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::gate::lock;
 use crate::support::http::{Request, Response};
 
-use super::books::Asked;
+use super::books::{Asked, Books};
 use super::endpoints::error;
 use super::token::answer;
 use super::{Conduct, Params, State};
 
 /// The grant of an assertion (RFC 7523 §8.1).
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// The grant of a token for another one (RFC 8693 §2.1).
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// A client that its owner made known.
 pub const CLIENT: &str = "machine";
@@ -31,7 +36,9 @@ impl State {
         let grant = params.get("grant_type").map(String::as_str)?;
         let answer = match grant {
             "client_credentials" => self.client_credentials(request, params, conduct),
+            JWT_BEARER if conduct.idp.is_some() => self.redeem(request, params, conduct),
             JWT_BEARER => self.assertion(params, conduct),
+            TOKEN_EXCHANGE => self.exchange(request, params, conduct),
             _ => return None,
         };
         Some(answer.unwrap_or_else(|code| {
@@ -62,6 +69,73 @@ impl State {
             return Err("invalid_grant");
         }
         Ok(self.give(params, "platform".to_owned(), conduct))
+    }
+
+    /// As an identity provider: a grant for another server, for the identity of a user.
+    fn exchange(
+        &self,
+        request: &Request,
+        params: &Params,
+        conduct: &Conduct,
+    ) -> Result<Response, &'static str> {
+        if let Some(code) = conduct.refuses_machines {
+            return Err(code);
+        }
+        let client = self.client(request, params, conduct);
+        client.map_err(|_| "invalid_client")?;
+        let get = |name: &str| params.get(name).map(String::as_str).unwrap_or_default();
+        let kind = "urn:ietf:params:oauth:token-type:";
+        let right = get("requested_token_type") == format!("{kind}id-jag")
+            && get("subject_token_type") == format!("{kind}id_token")
+            && !get("audience").is_empty()
+            && !get("resource").is_empty();
+        if !right {
+            self.offend(request, "an exchange that lacks something");
+            return Err("invalid_request");
+        }
+        let mut books = lock(&self.books);
+        let identity = get("subject_token");
+        let known = books.id_tokens.contains(identity);
+        let lasts = claims(identity).is_some_and(|claims| claims["exp"].as_u64() > Some(now()));
+        if !(known && lasts || conduct.assertions.iter().any(|own| own == identity)) {
+            return Err("invalid_grant");
+        }
+        let claims = json!({
+            "iss": self.issuer(), "aud": get("audience"), "resource": get("resource"),
+            "client_id": CLIENT, "jti": books.mint("jag"), "exp": now() + 60,
+        });
+        let grant = unsigned(&json!({ "typ": "oauth-id-jag+jwt" }), &claims);
+        let body = json!({
+            "access_token": grant, "issued_token_type": format!("{kind}id-jag"),
+            "token_type": "N_A", "expires_in": 60,
+        });
+        Ok(Response::json(200, body.to_string()))
+    }
+
+    /// A token for the grant of an identity provider.
+    fn redeem(
+        &self,
+        request: &Request,
+        params: &Params,
+        conduct: &Conduct,
+    ) -> Result<Response, &'static str> {
+        let client = self.proven(request, params, conduct)?;
+        let grant = params.get("assertion").cloned().unwrap_or_default();
+        let claims = claims(&grant).unwrap_or_default();
+        let books = lock(&self.books);
+        let same = |params: &&Params| params.get("assertion") == Some(&grant);
+        let used = books.exchanges.iter().filter(same).count() > 1;
+        drop(books);
+        let text = |name: &str| claims[name].as_str().map(str::to_owned);
+        let right = text("iss") == conduct.idp
+            && text("aud") == Some(self.issuer())
+            && text("client_id").as_ref() == Some(&client)
+            && text("resource").as_ref() == params.get("resource");
+        if used || !right {
+            self.offend(request, "a grant that is used twice or for another");
+            return Err("invalid_grant");
+        }
+        Ok(self.give(params, client, conduct))
     }
 
     /// Who asks: by assertion where the server takes those, else as any client.
@@ -113,6 +187,29 @@ impl State {
         let access = books.add_access(given.clone());
         answer(&access, None, &given, conduct)
     }
+}
+
+/// An ID token for the authorization request that came last, or without one.
+pub(super) fn id_token(books: &mut Books, client: &str, conduct: &Conduct, issuer: &str) -> String {
+    let asked = books.authorizations.last();
+    let nonce = asked.and_then(|params| params.get("nonce"));
+    let claims = json!({
+        "iss": issuer, "aud": client, "sub": "u-1", "email": "alice@example.com",
+        "nonce": nonce, "exp": now() + conduct.id_lifetime, "jti": books.mint("id"),
+    });
+    let token = unsigned(&json!({ "alg": "none" }), &claims);
+    books.id_tokens.insert(token.clone());
+    token
+}
+
+fn unsigned(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.c2ln", part(header), part(claims))
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("after 1970").as_secs()
 }
 
 /// The claims of a token that this key signed with ES256.

@@ -17,7 +17,7 @@ use crate::support::server::{Faults, Peer, Plan, Server};
 pub use self::books::{Books, Params, Registered};
 pub use self::conduct::{Conduct, Consent, Exchange, Iss, Metadata, Refresh};
 pub use self::endpoints::DENY;
-pub use self::machine::{CLIENT, JWT_BEARER};
+pub use self::machine::{CLIENT, JWT_BEARER, TOKEN_EXCHANGE};
 pub(crate) use self::token::s256;
 
 /// The paths of its endpoints.

@@ -7,6 +7,7 @@ use crate::support::http::{Request, Response};
 
 use super::books::Given;
 use super::endpoints::error;
+use super::machine::id_token;
 use super::{Conduct, Exchange, Params, Refresh, State, params};
 
 /// The alphabet of RFC 4648 §5.
@@ -116,7 +117,10 @@ impl State {
             self.offend(request, wrong);
             return Err("invalid_grant");
         }
-        let given = books.grant(asked);
+        let mut given = books.grant(asked);
+        if given.scope.split(' ').any(|scope| scope == "openid") {
+            given.id_token = Some(id_token(&mut books, client, conduct, &self.issuer()));
+        }
         let refresh =
             (conduct.exchange == Exchange::Tokens).then(|| books.add_refresh(given.clone()));
         let access = books.add_access(given.clone());
@@ -140,7 +144,10 @@ impl State {
         if books.reuses > reuses {
             self.offend(request, "a refresh token is used twice");
         }
-        let given = given?;
+        let mut given = given?;
+        if given.id_token.is_some() {
+            given.id_token = Some(id_token(&mut books, client, conduct, &self.issuer()));
+        }
         if given.client != client || given.resource.as_ref() != params.get("resource") {
             self.offend(request, "a refresh token of another client or resource");
             return Err("invalid_grant");
@@ -171,6 +178,9 @@ pub(super) fn answer(
     let mut body = json!({ "access_token": access, "token_type": "Bearer" });
     if let Some(refresh) = refresh {
         body["refresh_token"] = refresh.into();
+    }
+    if let Some(id_token) = &given.id_token {
+        body["id_token"] = id_token.as_str().into();
     }
     if let Some(seconds) = conduct.lifetime {
         body["expires_in"] = seconds.into();
