@@ -30,7 +30,11 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
     let begun = Instant::now();
     let limit = oauth.options.timeout;
     let late = || Failure::SignIn {
-        what: format!("nobody signed in within {} s", limit.as_secs_f64()),
+        what: if oauth.options.grant.needs_person() {
+            format!("nobody signed in within {} s", limit.as_secs_f64())
+        } else {
+            format!("nobody gave a token within {} s", limit.as_secs_f64())
+        },
         hint: "call a tool of this server to try again, or raise --auth-timeout".to_owned(),
     };
     let turn = tokio::time::timeout(limit, take_turn(oauth))

@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::support::authserver::{CLIENT, METADATA};
+use crate::support::http::{Request, Response};
 use crate::support::launch::{Launch, Output};
 use crate::support::rpc;
 use crate::support::scene::Scene;
-use crate::support::server::Peer;
+use crate::support::server::{Peer, Server};
 
 const SECRET: &str = "a s%cret:of the machine";
 
@@ -351,4 +352,38 @@ fn an_algorithm_that_the_server_does_not_take_is_named() {
     let output = by_key(scene.command("login")).run("");
     assert_eq!(output.code, Some(3), "{output:?}");
     assert!(output.stderr.contains("private_key_jwt"), "{output:?}");
+}
+
+/// A server of 2026-07-28 that asks for no token.
+fn modern(request: &Request) -> Response {
+    let rpc = request.rpc().expect("a request");
+    let id = rpc.id.clone().expect("an id");
+    let result = match rpc.method.as_deref() {
+        Some("server/discover") => {
+            r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}"#
+        }
+        _ => r#"{"resultType":"complete","tools":[],"content":[]}"#,
+    };
+    Response::json(200, rpc::result(&id, result))
+}
+
+#[test]
+fn requests_that_the_bridge_words_declare_the_extension() {
+    for machine in [true, false] {
+        let server = Server::new(|request| async move { modern(&request) });
+        let launch = Launch::to(&server).args(["--protocol", "modern"]);
+        let launch = if machine { by_key(launch) } else { launch };
+        let tether = launch.start();
+        tether.initialize_as("2025-11-25", r#"{"roots":{}}"#);
+        tether.ask("1", "tools/list", "{}").result();
+        let all = server.requests();
+        assert!(all.len() >= 2);
+        for request in all {
+            let params = request.rpc().expect("a request").params();
+            let said = &params["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+            assert!(said["roots"].is_object(), "{params}");
+            let ours = &said["extensions"]["io.modelcontextprotocol/oauth-client-credentials"];
+            assert_eq!(ours.is_object(), machine, "{params}");
+        }
+    }
 }
