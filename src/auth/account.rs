@@ -11,6 +11,7 @@ use super::refresh::metadata;
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::net::client;
+use crate::secret::Secret;
 use crate::store::{Folders, Lock, Login, Outcome, Record, Store, StoreError, Tokens};
 
 /// The record of a listed sign-in; `None` when there is none any more.
@@ -23,6 +24,11 @@ pub async fn record(login: &Login, folders: &Folders) -> Result<Option<Record>, 
 
 /// Who signed in, as the id token names them: for people, never to decide anything by.
 pub fn name(tokens: &Tokens) -> Option<String> {
+    named(tokens.id_token.as_ref()?)
+}
+
+/// The same of an id token.
+pub fn named(id_token: &Secret) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {
         email: Option<String>,
@@ -30,7 +36,7 @@ pub fn name(tokens: &Tokens) -> Option<String> {
         name: Option<String>,
         sub: Option<String>,
     }
-    let token = tokens.id_token.as_ref()?.expose();
+    let token = id_token.expose();
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Claims = serde_json::from_slice(&payload).ok()?;
     let named = claims
@@ -88,8 +94,22 @@ pub async fn end(
     Ok(revoked)
 }
 
+/// Whether the client of a record can prove who it is at a revocation, as far as it has to.
+fn proves_itself(record: &Record, method: &str) -> bool {
+    let secret = matches!(method, "client_secret_basic" | "client_secret_post");
+    record.grant.is_none() || secret
+}
+
 async fn revoke(record: &Record, network: &client::Options) -> Revoked {
     let server = metadata(record);
+    if record
+        .client
+        .as_ref()
+        .is_some_and(|client| !proves_itself(record, &client.auth_method))
+    {
+        // A machine has no more to show once it has its token.
+        return Revoked::NotOffered;
+    }
     let (Some(tokens), Some(client), Some(endpoint)) = (
         &record.tokens,
         &record.client,

@@ -78,7 +78,8 @@ impl HeaderCommand {
 
 fn start(command: String, generation: u64) -> Run {
     async move {
-        let headers = run(&command).await.map_err(failed)?;
+        let text = output(&command, "--header-command").await.map_err(failed)?;
+        let headers = headers_of(&text).map_err(failed)?;
         Ok(Credentials {
             headers,
             generation,
@@ -95,7 +96,8 @@ fn failed(what: String) -> Failure {
     }
 }
 
-async fn run(command: &str) -> Result<HeaderMap, String> {
+/// What a command of the user's prints; `option` is the one that gave it.
+pub(super) async fn output(command: &str, option: &str) -> Result<String, String> {
     let (shell, flag) = if cfg!(windows) {
         ("cmd", "/C")
     } else {
@@ -109,7 +111,7 @@ async fn run(command: &str) -> Result<HeaderMap, String> {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|wrong| format!("cannot run the --header-command: {wrong}"))?;
+        .map_err(|wrong| format!("cannot run the {option}: {wrong}"))?;
     let stdout = child.stdout.take();
     let finished = async {
         let mut text = String::new();
@@ -120,16 +122,15 @@ async fn run(command: &str) -> Result<HeaderMap, String> {
     };
     let (text, status) = tokio::time::timeout(LIMIT, finished)
         .await
-        .map_err(|_| {
-            format!(
-                "the --header-command took longer than {} s",
-                LIMIT.as_secs()
-            )
-        })?
-        .map_err(|wrong| format!("cannot read the --header-command: {wrong}"))?;
+        .map_err(|_| format!("the {option} took longer than {} s", LIMIT.as_secs()))?
+        .map_err(|wrong| format!("cannot read the {option}: {wrong}"))?;
     if !status.success() {
-        return Err(format!("the --header-command failed ({status})"));
+        return Err(format!("the {option} failed ({status})"));
     }
+    Ok(text)
+}
+
+fn headers_of(text: &str) -> Result<HeaderMap, String> {
     // What a command prints is meant as it stands, `${` included.
     let verbatim = |name: &str| Some(format!("${{{name}}}"));
     headers::parse("--header-command", text.lines(), verbatim).map_err(|wrong| wrong.message)

@@ -61,7 +61,9 @@ impl Procedure<'_> {
         let tokens = attempt.tokens(http).await.map_err(ended)?;
         let _finishing = Waiting::start(&self.oauth.finishing);
         self.oauth.status.send_replace(SignIn::Begun);
-        Ok(self.keep(asked, attempt.client().clone(), tokens).await?)
+        Ok(self
+            .keep(asked, attempt.client().clone(), tokens, None)
+            .await?)
     }
 
     /// What to register as the address to come back to. Nobody comes back now, but the next sign-in may be another one.

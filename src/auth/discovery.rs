@@ -46,6 +46,16 @@ pub struct Checks {
     pub provider: Choice,
 }
 
+impl Checks {
+    /// The same, with no other issuer than the one that was asked for.
+    pub const fn exact(self) -> Self {
+        Self {
+            issuer: IssuerCheck::Identical,
+            ..self
+        }
+    }
+}
+
 /// Whom to sign in with, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovered {
@@ -167,7 +177,7 @@ async fn resource_metadata(
 }
 
 /// The metadata of an authorization server; `None` when it has none.
-async fn server_metadata(
+pub(super) async fn server_metadata(
     http: &OauthHttp,
     issuer: &str,
     checks: Checks,

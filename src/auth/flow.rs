@@ -13,6 +13,7 @@ use url::Url;
 
 pub use scope::{Wishes, scope};
 pub use tokens::{NoToken, Tokens};
+pub(super) use tokens::{read_refusal, read_tokens};
 
 use super::discovery::{Discovered, Source};
 use super::http::OauthHttp;
@@ -65,6 +66,15 @@ impl Attempt {
         extras: Extras,
         check: PkceCheck,
     ) -> Result<(Self, Url), Failure> {
+        if discovered.metadata.authorization_endpoint.is_none() {
+            return Err(Failure::Credentials {
+                what: format!(
+                    "{} has no page at which a person signs in",
+                    discovered.issuer
+                ),
+                hint: "if it gives tokens to machines, see --client-credentials",
+            });
+        }
         let methods = discovered
             .metadata
             .code_challenge_methods_supported
@@ -237,8 +247,11 @@ type Asker = tokens::Client<
 
 fn asker(server: &ServerMetadata, client: &Client) -> Result<Asker, Failure> {
     let method = AuthMethod::from_name(&client.auth_method).unwrap_or(AuthMethod::None);
+    let page = server.authorization_endpoint.as_ref();
+    // Token requests go on without it.
+    let page = page.unwrap_or(&server.token_endpoint);
     let mut asker = tokens::Client::new(oauth2::ClientId::new(client.client_id.clone()))
-        .set_auth_uri(AuthUrl::from_url(server.authorization_endpoint.clone()))
+        .set_auth_uri(AuthUrl::from_url(page.clone()))
         .set_token_uri(TokenUrl::from_url(server.token_endpoint.clone()))
         .set_auth_type(match method {
             AuthMethod::Basic => oauth2::AuthType::BasicAuth,

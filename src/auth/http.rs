@@ -141,7 +141,10 @@ impl OauthHttp {
     ///
     /// # Errors
     /// As for [`Self::get`].
-    async fn token(&self, request: oauth2::HttpRequest) -> Result<oauth2::HttpResponse, Failure> {
+    pub(super) async fn token(
+        &self,
+        request: oauth2::HttpRequest,
+    ) -> Result<oauth2::HttpResponse, Failure> {
         let (parts, body) = request.into_parts();
         let url = Url::parse(&parts.uri.to_string()).map_err(|_| Failure::Closed)?;
         let client = self.client(&url)?;

@@ -146,7 +146,7 @@ impl Procedure<'_> {
     }
 
     /// A client that was registered by hand belongs to the issuer that it was first used with.
-    async fn bound(&self, client_id: &str, issuer: &str) -> Result<(), Failure> {
+    pub async fn bound(&self, client_id: &str, issuer: &str) -> Result<(), Failure> {
         let record = self.oauth.vault.find().await.ok().flatten();
         match record.filter(|record| record.key.client_id == client_id) {
             Some(record) if record.key.issuer != issuer => Err(Failure::SignIn {

@@ -30,8 +30,9 @@ pub struct ResourceMetadata {
 pub struct ServerMetadata {
     /// Its identifier, kept as it was written.
     pub issuer: String,
-    /// Where the user signs in.
-    pub authorization_endpoint: Url,
+    /// Where the user signs in; a server for machines has none.
+    #[serde(default)]
+    pub authorization_endpoint: Option<Url>,
     /// Where codes become tokens.
     pub token_endpoint: Url,
     /// Where clients register (RFC 7591).
@@ -49,6 +50,12 @@ pub struct ServerMetadata {
     /// How clients prove who they are at the token endpoint; absent means `client_secret_basic`.
     #[serde(default)]
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// Algorithms of assertions that prove who the client is.
+    #[serde(default)]
+    pub token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
+    /// Profiles of grants; absent where the server does not say.
+    #[serde(default)]
+    pub authorization_grant_profiles_supported: Option<Vec<String>>,
     /// PKCE methods; absent means that PKCE is not known to work.
     #[serde(default)]
     pub code_challenge_methods_supported: Option<Vec<String>>,
@@ -72,34 +79,49 @@ impl ServerMetadata {
     /// The endpoints that are neither https nor on this machine, which must not be used.
     pub fn unsafe_endpoints(&self) -> Vec<&Url> {
         let optional = [
+            &self.authorization_endpoint,
             &self.registration_endpoint,
             &self.revocation_endpoint,
             &self.device_authorization_endpoint,
         ];
-        [&self.authorization_endpoint, &self.token_endpoint]
-            .into_iter()
-            .chain(optional.into_iter().flatten())
+        let optional = optional.into_iter().flatten();
+        std::iter::once(&self.token_endpoint)
+            .chain(optional)
             .filter(|url| !is_safe(url))
             .collect()
     }
 
     /// What a server without metadata has (2025-03-26 authorization §Fallbacks for Servers without Metadata Discovery).
     pub fn defaults(base: &Url) -> Option<Self> {
+        let issuer = guard::shown(base).trim_end_matches('/').to_owned();
         Some(Self {
-            issuer: guard::shown(base).trim_end_matches('/').to_owned(),
-            authorization_endpoint: base.join("/authorize").ok()?,
-            token_endpoint: base.join("/token").ok()?,
+            authorization_endpoint: Some(base.join("/authorize").ok()?),
             registration_endpoint: base.join("/register").ok(),
-            revocation_endpoint: None,
-            device_authorization_endpoint: None,
-            scopes_supported: Vec::new(),
             token_endpoint_auth_methods_supported: Some(vec!["none".to_owned()]),
             // It cannot say so, and the revision requires it.
             code_challenge_methods_supported: Some(vec!["S256".to_owned()]),
+            ..Self::of_token_endpoint(issuer, base.join("/token").ok()?)
+        })
+    }
+
+    /// A server of which nothing is known but where tokens are had.
+    pub const fn of_token_endpoint(issuer: String, token_endpoint: Url) -> Self {
+        Self {
+            issuer,
+            authorization_endpoint: None,
+            token_endpoint,
+            registration_endpoint: None,
+            revocation_endpoint: None,
+            device_authorization_endpoint: None,
+            scopes_supported: Vec::new(),
+            token_endpoint_auth_methods_supported: None,
+            token_endpoint_auth_signing_alg_values_supported: None,
+            authorization_grant_profiles_supported: None,
+            code_challenge_methods_supported: None,
             dpop_signing_alg_values_supported: None,
             client_id_metadata_document_supported: false,
             authorization_response_iss_parameter_supported: false,
-        })
+        }
     }
 }
 

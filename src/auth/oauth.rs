@@ -119,6 +119,11 @@ impl Oauth {
     /// Requests to authorization servers. How far they may reach depends on where the MCP server is: not on what its name
     /// resolves to alone, which it may change at any time.
     pub(super) async fn http(&self) -> OauthHttp {
+        if let Some(endpoint) = &self.options.token_endpoint {
+            // The user named it, not the server.
+            let reach = Reach::of_url(endpoint).await;
+            return OauthHttp::new(self.options.network.clone(), reach);
+        }
         let peer = self.state().peer;
         let reach = match (Reach::of_url(&self.options.server).await, peer) {
             (Reach::Anywhere, Some(peer)) => Reach::of(peer),
@@ -139,15 +144,22 @@ impl Oauth {
         self.usable(state.record.as_deref()).is_some()
     }
 
+    /// Reads what is kept, unless that is done already.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn load(self: &Arc<Self>) -> Result<(), Failure> {
+        let read = || async { self.reload(View::Unlocked).await.map(|_| ()) };
+        self.loaded.get_or_try_init(read).await.map(|_| ())
+    }
+
     /// The credentials to send now, refreshed where they are about to expire.
     pub(super) async fn credentials(
         self: &Arc<Self>,
         method: &Method,
         url: &Url,
     ) -> Result<Credentials, Failure> {
-        self.loaded
-            .get_or_try_init(|| async { self.reload(View::Unlocked).await.map(|_| ()) })
-            .await?;
+        self.load().await?;
         let due = {
             let state = self.state();
             let resting = state
@@ -155,7 +167,12 @@ impl Oauth {
                 .as_ref()
                 .is_some_and(|(until, _)| Instant::now() < *until);
             let tokens = self.usable(state.record.as_deref());
-            let due = tokens.is_some_and(|tokens| refresh::is_due(tokens, now())) && !resting;
+            let is_due = if self.options.grant.asks_again() {
+                refresh::ends_soon
+            } else {
+                refresh::is_due
+            };
+            let due = tokens.is_some_and(|tokens| is_due(tokens, now())) && !resting;
             due.then_some(state.epoch)
         };
         if let Some(epoch) = due {

@@ -8,6 +8,7 @@ use url::Url;
 use super::discovery::Checks;
 use super::dpop;
 use super::flow::PkceCheck;
+pub use super::grant::Grant;
 use super::loopback::Host;
 use crate::net::{client, guard};
 use crate::secret::Secret;
@@ -26,6 +27,10 @@ pub struct Options {
     pub store: Kind,
     /// The folders of the store; without them nothing outlives the process.
     pub folders: Option<Folders>,
+    /// How tokens are had.
+    pub grant: Grant,
+    /// Where tokens are had, in place of what metadata says (`--token-endpoint`).
+    pub token_endpoint: Option<Url>,
     /// The client to be, if the user has one.
     pub client: Identity,
     /// What the authorization request asks for.
@@ -46,6 +51,17 @@ pub struct Options {
     pub device: Device,
     /// The longest that one sign-in may take (`--auth-timeout`).
     pub timeout: Duration,
+}
+
+impl Options {
+    /// The id of the client that the user brought, and its secret; an empty id stands for none.
+    pub fn client_id(&self) -> (&str, Option<&Secret>) {
+        match (&self.client.registered, &self.client.document) {
+            (Some((id, secret)), _) => (id, secret.as_ref()),
+            (None, Some(document)) => (document, None),
+            (None, None) => ("", None),
+        }
+    }
 }
 
 /// Who we are to the authorization server.

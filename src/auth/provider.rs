@@ -240,7 +240,7 @@ pub fn assumed(choice: Choice, issuer: &str) -> Option<ServerMetadata> {
     let base = Url::parse(issuer).ok()?;
     let mut metadata = ServerMetadata::defaults(&base)?;
     issuer.clone_into(&mut metadata.issuer);
-    metadata.authorization_endpoint = base.join(authorize).ok()?;
+    metadata.authorization_endpoint = Some(base.join(authorize).ok()?);
     metadata.token_endpoint = base.join(token).ok()?;
     metadata.registration_endpoint = None;
     metadata.token_endpoint_auth_methods_supported = None;

@@ -13,13 +13,11 @@ use tokio::time::Instant;
 use super::challenge::{self, Challenge};
 use super::discovery::discover;
 use super::dpop::{self, Challenged};
+use super::grant::rest;
 use super::oauth::{Need, Oauth, Unproven, View, now};
 use super::{Credentials, Recovery, Refused, refresh};
 use crate::error::Failure;
 use crate::store::Record;
-
-/// How long an authorization server that could not refresh is left alone.
-const REST: Duration = Duration::from_secs(5);
 
 /// A sign-in no older than this is the one whose token is refused.
 const JUST: Duration = Duration::from_secs(60);
@@ -44,6 +42,8 @@ impl Oauth {
         let oauth = challenge::oauth(&challenges);
         if status == StatusCode::FORBIDDEN {
             return match oauth {
+                // More scope is for its administrator to give.
+                Some(_) if !self.options.grant.needs_person() => Ok(Recovery::Exhausted),
                 Some(wanted) if wanted.parameter("error") == Some("insufficient_scope") => {
                     self.step_up(refused.generation, wanted).await
                 }
@@ -85,6 +85,7 @@ impl Oauth {
         };
         if outcome == Recovery::SignIn {
             self.note_need(oauth, None);
+            return self.sign_in_alone().await;
         }
         Ok(outcome)
     }
@@ -125,7 +126,10 @@ impl Oauth {
         challenge: Option<&Challenge>,
         failure: Failure,
     ) -> Result<Recovery, Failure> {
-        let Some(record) = self.record() else {
+        let Some(record) = self
+            .record()
+            .filter(|_| self.options.token_endpoint.is_none())
+        else {
             return Err(failure);
         };
         let named = challenge.and_then(|challenge| challenge.parameter("resource_metadata"));
@@ -217,7 +221,7 @@ impl Oauth {
             let mut state = oauth.state();
             state.renewal = None;
             if let Err(failure) = &outcome {
-                state.rest = Some((Instant::now() + REST, failure.clone()));
+                state.rest = Some((Instant::now() + rest(failure), failure.clone()));
             }
             outcome
         });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::dpop::{self, Binding, Key as ProofKey, Must};
 use super::flow::{self, NoToken};
+use super::grant;
 use super::http::OauthHttp;
 use super::metadata::ServerMetadata;
 use super::oauth::now;
@@ -26,9 +27,14 @@ pub(super) enum Outcome {
     Impossible,
 }
 
-/// Whether a token is to be refreshed now: a fifth of its lifetime before its end, at most a minute.
+/// Whether a token is to be refreshed now.
 pub(super) fn is_due(tokens: &Tokens, now: u64) -> bool {
-    let Some(end) = tokens.expires_at.filter(|_| tokens.refresh.is_some()) else {
+    tokens.refresh.is_some() && ends_soon(tokens, now)
+}
+
+/// Whether it is time for another one: a fifth of its lifetime before its end, at most a minute.
+pub(super) fn ends_soon(tokens: &Tokens, now: u64) -> bool {
+    let Some(end) = tokens.expires_at else {
         return false;
     };
     let lifetime = end.saturating_sub(tokens.obtained_at);
@@ -49,6 +55,9 @@ pub(super) async fn refresh(
     options: &Options,
     record: &Record,
 ) -> Result<Outcome, Failure> {
+    if options.grant.asks_again() {
+        return grant::renew(http, options, record).await;
+    }
     let refresh = record
         .tokens
         .as_ref()

@@ -6,20 +6,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::browser::SafeUrl;
 use super::device::Way;
 use super::discovery::{Discovered, discover};
 use super::flow::{self, Attempt};
 use super::follow::{Next, take_turn};
 use super::loopback::{End, Listener, Response};
 use super::oauth::{Need, Oauth, now};
-use super::prompt::Prompt;
 use super::turn::Turn;
 use super::user::{SignIn, Waiting};
-use super::{http::OauthHttp, refresh};
+use super::{grant, http::OauthHttp, refresh};
 use crate::error::Failure;
 use crate::net::retry::Backoff;
-use crate::store::{Client, Key, Kind, Record, Tokens};
+use crate::store::{Client, Identity, Key, Kind, Record, Tokens};
 
 /// Tries to reach an authorization server that does not answer.
 const TRIES: u32 = 5;
@@ -32,7 +30,11 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
     let begun = Instant::now();
     let limit = oauth.options.timeout;
     let late = || Failure::SignIn {
-        what: format!("nobody signed in within {} s", limit.as_secs_f64()),
+        what: if oauth.options.grant.needs_person() {
+            format!("nobody signed in within {} s", limit.as_secs_f64())
+        } else {
+            format!("nobody gave a token within {} s", limit.as_secs_f64())
+        },
         hint: "call a tool of this server to try again, or raise --auth-timeout".to_owned(),
     };
     let turn = tokio::time::timeout(limit, take_turn(oauth))
@@ -131,6 +133,15 @@ impl Procedure<'_> {
         let mut late = false;
         let mut way = self.way(discovered);
         self.note_asked(scope.as_deref());
+        if self.oauth.options.grant.asks_again() {
+            let asked = Asked {
+                discovered,
+                resource,
+                scope,
+                way,
+            };
+            return self.granted(http, asked).await;
+        }
         for _ in 0..ROUNDS {
             let asked = Asked {
                 discovered,
@@ -234,6 +245,9 @@ impl Procedure<'_> {
     /// Finds the authorization server; one that is not up gets a few seconds.
     async fn discover(&self, http: &OauthHttp) -> Result<Discovered, Failure> {
         let options = &self.oauth.options;
+        if let Some(endpoint) = &options.token_endpoint {
+            return Ok(grant::named(endpoint, &options.server));
+        }
         let issuers = self.oauth.vault.issuers().await;
         let named = self.need.resource_metadata.as_deref();
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(2));
@@ -270,18 +284,7 @@ impl Procedure<'_> {
             self.extras(http, asked),
             self.pkce(asked.discovered),
         )?;
-        let url = SafeUrl::new(url.as_str()).map_err(|wrong| Failure::Credentials {
-            what: wrong.to_string(),
-            hint: "tell the server's owner; the address is not opened",
-        })?;
-        let prompt = Prompt::from(url.clone());
-        self.turn.open(&prompt);
-        self.oauth.status.send_replace(SignIn::Started(prompt));
-        let (response, tab) = tokio::select! {
-            callback = listener.callback(attempt.state()) => (callback.response().clone(), Some(callback)),
-            response = self.pasted(attempt.state()) => (response, None),
-            () = self.show(&url) => return Err(Failure::Closed.into()),
-        };
+        let (response, tab) = self.visit(&mut listener, attempt.state(), &url).await?;
         // From here on the user has done their part: it is carried to its end.
         let _finishing = Waiting::start(&self.oauth.finishing);
         self.oauth.status.send_replace(SignIn::Begun);
@@ -327,7 +330,8 @@ impl Procedure<'_> {
                 }
                 _ => Ended::Stop(none.into()),
             })?;
-        Ok(self.keep(asked, attempt.client().clone(), fresh).await?)
+        let client = attempt.client().clone();
+        Ok(self.keep(asked, client, fresh, None).await?)
     }
 
     /// What the sign-in of a client is kept under.
@@ -346,6 +350,7 @@ impl Procedure<'_> {
         asked: &Asked<'_>,
         client: Client,
         fresh: flow::Tokens,
+        identity: Option<Identity>,
     ) -> Result<Record, Failure> {
         let vault = &self.oauth.vault;
         let key = self.key(asked, &client);
@@ -357,8 +362,10 @@ impl Procedure<'_> {
         self.oauth.presenter.fit(&mut tokens)?;
         record.tokens = Some(tokens);
         record.client = Some(client);
+        record.identity = identity;
         record.server_metadata = serde_json::to_value(&asked.discovered.metadata).ok();
         record.asked_scope.clone_from(&asked.scope);
+        record.grant = self.oauth.options.grant.name().map(str::to_owned);
         record.servers.insert(vault.server().to_owned());
         vault.save(&record).await;
         vault.retire_others(&key).await;

@@ -116,7 +116,8 @@ impl Oauth {
 
     /// Gives the sign-in up, if one goes on for which the user has yet to do something.
     pub fn abandon(&self, why: Failure) {
-        if !self.status.borrow().is_running() || *self.finishing.borrow() > 0 {
+        let alone = !self.options.grant.needs_person();
+        if alone || !self.status.borrow().is_running() || *self.finishing.borrow() > 0 {
             return;
         }
         if let Some(task) = self.state().task.take() {

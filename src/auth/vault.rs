@@ -166,6 +166,8 @@ impl Vault {
         for login in logins {
             found.extend(self.read(login).await?);
         }
+        // Tokens that were had in another way are for another identity.
+        found.retain(|record| record.grant.as_deref() == self.options.grant.name());
         Ok(found.into_iter().max_by_key(|record| {
             (
                 record.tokens.is_some(),
@@ -243,6 +245,9 @@ impl Vault {
                 continue;
             };
             let retired = match store.load(&login.key).await {
+                Ok(Some(record)) if record.grant.as_deref() != self.options.grant.name() => {
+                    continue;
+                }
                 Ok(Some(mut record))
                     if login.key.issuer != current.issuer || record.servers.len() > 1 =>
                 {

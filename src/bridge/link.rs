@@ -65,6 +65,8 @@ pub(super) struct Link {
 impl Link {
     pub fn new(remote: Remote) -> Self {
         let remembered = remote.remembered();
+        let extension = remote.exchange.authorizer().oauth();
+        let extension = extension.and_then(|oauth| oauth.grant().extension());
         Self {
             choice: Mutex::new(remote.first_choice(&remembered)),
             dialect: Mutex::new(remote.first_dialect(&remembered)),
@@ -76,7 +78,7 @@ impl Link {
                 listening: false,
             }),
             heard: watch::Sender::default(),
-            replay: Replay::default(),
+            replay: Replay::new(extension),
             distrust_400: AtomicBool::new(false),
             prefix: format!("{OWN}{:08x}", fastrand::u32(..)),
             next_id: AtomicU64::new(0),

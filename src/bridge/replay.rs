@@ -72,10 +72,10 @@ pub(super) struct Saved {
 }
 
 impl Saved {
-    fn of_client(initialize: &Message) -> Self {
+    fn of_client(initialize: &Message, envelope: Envelope) -> Self {
         Self {
             initialize: Some(initialize.clone()),
-            envelope: Some(Arc::new(Envelope::of_initialize(initialize))),
+            envelope: Some(Arc::new(envelope)),
             ..Self::default()
         }
     }
@@ -83,11 +83,32 @@ impl Saved {
 
 /// The saved messages of this process.
 #[derive(Debug, Default)]
-pub(super) struct Replay(Mutex<Saved>);
+pub(super) struct Replay {
+    saved: Mutex<Saved>,
+    /// What we do beside what the client can do.
+    extension: Option<&'static str>,
+}
 
 impl Replay {
+    /// Nothing yet. Requests of our own and those that are translated declare `extension`.
+    pub fn new(extension: Option<&'static str>) -> Self {
+        Self {
+            extension,
+            ..Self::default()
+        }
+    }
+
+    /// What a request of 2026-07-28 would say of the client that begins so.
+    pub fn envelope_of(&self, initialize: &Message) -> Envelope {
+        let envelope = Envelope::of_initialize(initialize);
+        match self.extension {
+            Some(extension) => envelope.declaring(extension),
+            None => envelope,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Saved> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of it.
@@ -105,16 +126,18 @@ impl Replay {
 
     /// Keeps a successful handshake; what was set up before it is void.
     pub fn opened(&self, initialize: &Message, agreed: Agreed, result: Option<&str>) {
+        let envelope = self.envelope_of(initialize);
         *self.lock() = Saved {
             agreed: Some(agreed),
             result: result.map(Arc::from),
-            ..Saved::of_client(initialize)
+            ..Saved::of_client(initialize, envelope)
         };
     }
 
     /// Keeps a handshake of the client's that the server has yet to agree to.
     pub fn deferred(&self, initialize: &Message) {
-        *self.lock() = Saved::of_client(initialize);
+        let envelope = self.envelope_of(initialize);
+        *self.lock() = Saved::of_client(initialize, envelope);
     }
 
     /// Keeps a handshake of the bridge's own that the server has yet to agree to, unless there is one already; `begin` is called

@@ -34,6 +34,9 @@ pub struct Account {
     /// When the access token ends (RFC 3339), where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// How the tokens were had, if not by a person who signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
     /// Whether it is renewed without the user.
     pub refreshable: bool,
     /// Why it cannot be read, if so.
@@ -61,6 +64,7 @@ impl Account {
             account: None,
             scope: None,
             expires_at: None,
+            grant: None,
             refreshable: false,
             unreadable: None,
             left: None,
@@ -73,9 +77,12 @@ impl Account {
         let mut shown = Self::of_key(record.key.clone(), servers, store);
         if let Some(tokens) = &record.tokens {
             shown.signed_in = true;
-            shown.account = account::name(tokens);
+            let identity = record.identity.as_ref();
+            let known = || account::named(&identity?.id_token);
+            shown.account = account::name(tokens).or_else(known);
             shown.scope.clone_from(&tokens.scope);
-            shown.refreshable = tokens.refresh.is_some();
+            shown.grant.clone_from(&record.grant);
+            shown.refreshable = tokens.refresh.is_some() || record.grant.is_some();
             let ends = tokens
                 .expires_at
                 .and_then(|at| UNIX_EPOCH.checked_add(Duration::from_secs(at)));
@@ -113,6 +120,10 @@ impl Account {
             fact("profile", &self.profile);
         }
         fact("issuer", &self.issuer);
+        if let Some(grant) = &self.grant {
+            let how = grant.replace('_', " ");
+            fact("had by", &format!("{how}, as {}", self.client_id));
+        }
         if let Some(scope) = &self.scope {
             fact("scope", scope);
         }

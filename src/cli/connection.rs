@@ -175,6 +175,13 @@ fn authorizer(
             "leave one of them out",
         ));
     }
+    let none = given || command.is_some() || wanted == args::Auth::None;
+    if none && super::grant::is_wanted(&args.authorization) {
+        return Err(Fatal::usage(
+            "tokens are asked for, and the credentials are given: --auth none, an Authorization header or --header-command",
+            "leave one of them out",
+        ));
+    }
     Ok(match (command, wanted) {
         (Some(command), _) => Authorizer::Command(HeaderCommand::new(command.clone())),
         (None, args::Auth::None) => Authorizer::None,

@@ -84,6 +84,9 @@ enum Ended {
 }
 
 async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> {
+    if !oauth.grant().needs_person() {
+        return alone(remote, oauth).await;
+    }
     match tokio::time::timeout(ASK, knock(remote)).await {
         Ok(Err(Failure::SignInNeeded(_))) => {}
         // It may be the refresh of a former sign-in that failed: a new one does not need it.
@@ -94,12 +97,7 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
         }
         // It may want one for what comes later.
         Ok(Ok(())) => {}
-        Err(_) => {
-            return Err(Failure::Unreachable {
-                what: format!("the server did not answer within {} s", ASK.as_secs()),
-                hint: "check that the URL is that of an MCP server, and try again later",
-            });
-        }
+        Err(_) => return Err(silent()),
     }
     oauth.ask();
     let mut status = oauth.sign_in();
@@ -135,6 +133,29 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
         Ok(SignIn::Failed(failure)) => Err(failure.clone()),
         Ok(_) => Ok(Ended::SignedIn),
         Err(_) => Err(Failure::Closed),
+    }
+}
+
+/// Asks for a token, as the options say, and sees whether the server takes it.
+async fn alone(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> {
+    let token = |oauth: &Oauth| Some(oauth.record()?.tokens.as_ref()?.access.clone());
+    // What was kept before does not count: it is now that the way is to be tried.
+    oauth.load().await?;
+    let before = token(oauth);
+    let knocked = tokio::time::timeout(ASK, knock(remote)).await;
+    match knocked.unwrap_or_else(|_| Err(silent())) {
+        // It may want a token for what comes later.
+        Ok(()) if token(oauth).is_none() => oauth.sign_in_alone().await.map(|_| ())?,
+        Ok(()) if token(oauth) == before => oauth.ask_again().await?,
+        other => other?,
+    }
+    Ok(Ended::SignedIn)
+}
+
+fn silent() -> Failure {
+    Failure::Unreachable {
+        what: format!("the server did not answer within {} s", ASK.as_secs()),
+        hint: "check that the URL is that of an MCP server, and try again later",
     }
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod connection;
+mod grant;
 mod handles;
 mod login;
 mod oauth;

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::args::{self, Bridge as Args};
 use super::connection::Env;
+use super::grant;
 use crate::auth::discovery::{Checks, IssuerCheck, ResourceCheck};
 use crate::auth::dpop;
 use crate::auth::flow::PkceCheck;
@@ -32,13 +33,16 @@ pub fn options(
     env: &Env<'_>,
 ) -> Result<Options, Fatal> {
     let given = &args.authorization;
+    let client = identity(given)?;
     Ok(Options {
+        grant: grant::grant(given, &client)?,
+        token_endpoint: grant::token_endpoint(given)?,
         server: network.url.clone(),
         network,
         profile: given.profile.clone(),
         store: store(given.store, paths)?,
         folders: paths.map(folders),
-        client: identity(given)?,
+        client,
         request: Request {
             resource: match (&given.resource, given.disable_resource_parameter) {
                 (Some(resource), _) => Resource::Given(resource.clone()),
@@ -225,7 +229,7 @@ fn json<T: DeserializeOwned>(given: &str, option: &str) -> Result<T, Fatal> {
     })
 }
 
-fn read(path: &Path, option: &str) -> Result<String, Fatal> {
+pub(super) fn read(path: &Path, option: &str) -> Result<String, Fatal> {
     std::fs::read_to_string(path).map_err(|wrong| {
         Fatal::usage(
             format!("cannot read {option} {}: {wrong}", path.display()),

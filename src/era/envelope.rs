@@ -13,6 +13,8 @@ const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
+const EXTENSIONS: &str = "extensions";
+
 /// The keys of an envelope.
 const KEYS: [&str; 4] = [
     PROTOCOL_VERSION,
@@ -104,6 +106,25 @@ impl Envelope {
             capabilities: capabilities.to_string(),
             client_info: Some(info.unwrap_or(UNKNOWN).to_owned()),
             log_level: None,
+        }
+    }
+
+    /// The same, declaring an extension that the sender has, too (2026-07-28 extensions §Negotiation; SEP-2133).
+    #[must_use]
+    pub fn declaring(self, extension: &str) -> Self {
+        let mut capabilities = Members::read(&self.capabilities).unwrap_or_default();
+        let declared = {
+            let extensions = capabilities.get(EXTENSIONS).and_then(Members::read);
+            let mut extensions = extensions.unwrap_or_default();
+            if extensions.get(extension).is_none() {
+                extensions.set(extension, "{}");
+            }
+            extensions.to_string()
+        };
+        capabilities.set(EXTENSIONS, declared);
+        Self {
+            capabilities: capabilities.to_string(),
+            ..self
         }
     }
 

@@ -74,6 +74,12 @@ pub struct Record {
     /// The MCP servers that this sign-in was made for, by name without secrets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub servers: BTreeSet<String>,
+    /// Who the user is at the identity provider of a company, where that stands behind the tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// How the tokens were had, if not by a person who signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
     /// The scope that was last asked for, which a step-up adds to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_scope: Option<String>,
@@ -137,6 +143,21 @@ impl Tokens {
             unknown: Unknown::default(),
         }
     }
+}
+
+/// What a sign-in at an identity provider gave. None of it is for the MCP server or its authorization server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The ID token of OpenID Connect.
+    #[serde(with = "exposed")]
+    pub id_token: Secret,
+    /// For the next ID token, if there is one.
+    #[serde(
+        default,
+        with = "exposed_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub refresh: Option<Secret>,
 }
 
 /// The client at the authorization server: registered by hand or on the fly (RFC 7591).
@@ -221,6 +242,8 @@ impl Record {
             server_metadata: None,
             initialize_result: None,
             servers: BTreeSet::new(),
+            identity: None,
+            grant: None,
             asked_scope: None,
             unknown: Unknown::default(),
         }

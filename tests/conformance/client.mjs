@@ -19,15 +19,26 @@ const NO_INITIALIZE = ['request-metadata', 'http-standard-headers'];
 // Its server has no `tools/call`.
 const ONLY_LISTED = 'json-schema-ref-no-deref';
 
+// What the suite hands to a machine, as files: none of it may be seen in the list of processes.
+const FILES = {
+  client_secret: 'client-secret-file',
+  private_key_pem: 'private-key-file',
+  valid_jwt: 'workload-token-file',
+  idp_id_token: 'idp-id-token-file',
+};
+
 function options(home, scenario, context, version) {
   const args = ['--debug', '--initialize-wait', '20'];
   if (version === LEGACY && NO_INITIALIZE.includes(scenario)) args.push('--protocol', 'modern');
   if (scenario === 'auth/basic-cimd') args.push('--client-metadata-url', METADATA_URL);
   if (context.client_id) args.push('--client-id', context.client_id);
-  if (context.client_secret) {
-    const file = join(home.folder, 'client-secret');
-    writeFileSync(file, context.client_secret, { mode: 0o600 });
-    args.push('--client-secret-file', file);
+  if (scenario.startsWith('auth/client-credentials')) args.push('--client-credentials');
+  if (context.idp_issuer) args.push('--idp-issuer', context.idp_issuer, '--idp-client-id', context.idp_client_id);
+  if (context.signing_algorithm) args.push('--signing-algorithm', context.signing_algorithm);
+  for (const [name, option] of Object.entries(FILES).filter(([name]) => context[name])) {
+    const file = join(home.folder, name);
+    writeFileSync(file, context[name], { mode: 0o600 });
+    args.push(`--${option}`, file);
   }
   return args;
 }
@@ -100,7 +111,7 @@ try {
   console.error(wrong);
   process.exitCode = 1;
 }
-const leaked = [...SECRETS, context.client_secret].filter((secret) => secret && home.said.includes(secret));
+const leaked = [...SECRETS, ...Object.keys(FILES).map((name) => context[name])].filter((secret) => secret && home.said.includes(secret));
 // Said on stdout, for run.mjs: there are scenarios that let the client fail.
 for (const wrong of [...home.wrongs, ...leaked.map((secret) => `${secret} is on stderr`)]) {
   console.log(`WRONG: ${wrong}`);

@@ -17,10 +17,6 @@ const OLD = '2025-03-26';
 
 /// What the bridge does not do, and why.
 const LEFT_OUT = {
-  'auth/client-credentials-jwt': 'no sign-in of machines yet',
-  'auth/client-credentials-basic': 'no sign-in of machines yet',
-  'auth/enterprise-managed-authorization': 'no sign-in through an identity provider of the company yet',
-  'auth/wif-jwt-bearer': 'no workload identity yet',
 };
 
 /// How many scenarios run at a time. Each is a few programs.

@@ -3,14 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setInterval } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 import { Home } from '../node/bridge.mjs';
 import { finish } from '../node/count.mjs';
 import { enter, shownLink } from './device.mjs';
-import { startPeer } from './server.mjs';
+import { KEYS, SECRET, startPeer } from './server.mjs';
 
 const VERSION = '2025-11-25';
 const store = process.argv[2] ?? 'file';
@@ -80,6 +81,19 @@ async function nextLink() {
 }
 
 const byDevice = 'grant urn:ietf:params:oauth:grant-type:device_code';
+
+// Runs a bridge as a client that no person stands behind; the server names it.
+async function asMachine(client, ...options) {
+  const bridge = home.bridge([url, '--debug', '--client-credentials', '--client-id', client, ...options]);
+  try {
+    await bridge.begin(VERSION);
+    const { content } = await bridge.call('whoami');
+    assert.equal(content[0].text, client);
+    await bridge.leave();
+  } finally {
+    await bridge.kill();
+  }
+}
 
 const newest = (kind) => peer.issued[kind].at(-1);
 const refreshed = 'grant refresh_token';
@@ -219,6 +233,24 @@ const steps = {
     await enter(await nextLink(), 'abort');
     await login;
     assert.match(home.said.slice(before), /the sign-in was refused/);
+  },
+
+  'machines get tokens with a key of each kind': async () => {
+    for (const [client, file] of Object.entries(KEYS)) {
+      const act = () => asMachine(client, '--private-key-file', fileURLToPath(file));
+      const count = await during(act, 'grant client_credentials');
+      assert.deepEqual(count, { browser: 0, 'grant client_credentials': 1 });
+    }
+    const pss = ['--signing-algorithm', 'PS256', '--profile', 'pss'];
+    await asMachine('machine-rsa', '--private-key-file', fileURLToPath(KEYS['machine-rsa']), ...pss);
+  },
+
+  'a machine gets a token with a secret': async () => {
+    const file = join(home.folder, 'machine-secret');
+    writeFileSync(file, SECRET.secret, { mode: 0o600 });
+    const count = await during(() => asMachine(SECRET.client, '--client-secret-file', file), 'grant client_credentials');
+    assert.deepEqual(count, { browser: 0, 'grant client_credentials': 1 });
+    assert.ok(!home.said.includes(SECRET.secret));
   },
 
   'logging out everywhere leaves nothing': async () => {

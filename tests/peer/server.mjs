@@ -1,5 +1,7 @@
 // Two servers in this process: `oidc-provider` as the authorization server, and a small MCP server whose tokens it gives.
 
+import { createPublicKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 import Provider from 'oidc-provider';
@@ -9,6 +11,27 @@ const USER = 'alice';
 
 /// The resources of the MCP server, each with the seconds that its access tokens live.
 const LIFETIMES = { '/mcp': 3600, '/brief/mcp': 5 };
+
+/// The private key of each client that no person stands behind.
+export const KEYS = {
+  'machine-rsa': new URL('../keys/rsa-pkcs1.pem', import.meta.url),
+  'machine-p256': new URL('../keys/p256-sec1.pem', import.meta.url),
+  'machine-ed25519': new URL('../keys/ed25519.pem', import.meta.url),
+};
+
+/// One that has a secret, with all that an encoding may get wrong.
+export const SECRET = { client: 'machine:secret', secret: 'a b%c:d&e+f/g=h' };
+
+const MACHINE = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
+
+function machines() {
+  const keyed = Object.entries(KEYS).map(([client_id, file]) => {
+    const jwk = createPublicKey(readFileSync(file)).export({ format: 'jwk' });
+    return { ...MACHINE, client_id, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [jwk] } };
+  });
+  const { client: client_id, secret: client_secret } = SECRET;
+  return [...keyed, { ...MACHINE, client_id, client_secret, token_endpoint_auth_method: 'client_secret_basic' }];
+}
 
 const TOOL = { name: 'whoami', description: 'Names the user', inputSchema: { type: 'object' } };
 
@@ -80,10 +103,12 @@ class Peer {
   #build() {
     const provider = new Provider(this.issuer, {
       scopes: ['openid', 'offline_access', SCOPE],
+      clients: machines(),
       cookies: { keys: ['only for tests'] },
       findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       features: {
+        clientCredentials: { enabled: true },
         devInteractions: { enabled: false },
         deviceFlow: { enabled: true },
         registration: { enabled: true },
@@ -166,7 +191,8 @@ class Peer {
   async #mcp(path, request, response) {
     const body = await text(request);
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
-    const found = token && (await this.#provider.AccessToken.find(token));
+    const { AccessToken, ClientCredentials } = this.#provider;
+    const found = token && ((await AccessToken.find(token)) ?? (await ClientCredentials.find(token)));
     if (!found?.isValid || found.aud !== this.url(path) || !found.scopes.has(SCOPE)) {
       this.events.push(token ? '401 with a token' : '401');
       const metadata = this.url(`/.well-known/oauth-protected-resource${path}`);
@@ -177,7 +203,7 @@ class Peer {
     }
     const { id, method, params } = JSON.parse(body);
     if (id === undefined) response.writeHead(202).end();
-    else json(response, 200, { jsonrpc: '2.0', id, ...answer(method, params, found.accountId) });
+    else json(response, 200, { jsonrpc: '2.0', id, ...answer(method, params, found.accountId ?? found.clientId) });
   }
 }
 

@@ -7,8 +7,8 @@ use oauth2::basic::{
     BasicTokenType,
 };
 use oauth2::{
-    ExtraTokenFields, RequestTokenError, StandardRevocableToken, StandardTokenResponse,
-    TokenResponse,
+    ExtraTokenFields, HttpResponse, RequestTokenError, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,30 @@ impl From<NoToken> for Failure {
             }
         }
     }
+}
+
+/// Reads an answer of a token endpoint. `asked` is the scope that was asked for.
+pub(in crate::auth) fn read_tokens(
+    http: &OauthHttp,
+    answer: &HttpResponse,
+    asked: Option<&str>,
+) -> Result<Tokens, NoToken> {
+    if !answer.status().is_success() {
+        return Err(read_refusal(answer));
+    }
+    let parsed = serde_json::from_slice(answer.body());
+    read(http, parsed.map_err(|_| unread()), asked)
+}
+
+/// Reads an answer of a token endpoint that is no success.
+pub(in crate::auth) fn read_refusal(answer: &HttpResponse) -> NoToken {
+    let said = serde_json::from_slice(answer.body());
+    failure(said.map_or_else(|_| unread(), RequestTokenError::ServerResponse))
+}
+
+/// What was in an answer may be a token: nothing of it is repeated.
+const fn unread() -> RequestTokenError<Failure, BasicErrorResponse> {
+    RequestTokenError::Other(String::new())
 }
 
 /// Reads what `oauth2` made of an answer to a request that `http` sent. `asked` is the scope that was asked for.

@@ -11,7 +11,6 @@ use super::dialect::verdict;
 use super::{Link, Phase, answer};
 use crate::bridge::replay::{Agreed, Owner};
 use crate::era::detect::{Asked, Era, Verdict};
-use crate::era::envelope::Envelope;
 use crate::era::up;
 use crate::error::{Failure, Kind as Trouble, Refusal};
 use crate::jsonrpc::{Id, Kind, Message, reply};
@@ -208,7 +207,7 @@ impl Link {
         self: &Arc<Self>,
         initialize: &Message,
     ) -> Result<Message, Failure> {
-        let envelope = Envelope::of_initialize(initialize);
+        let envelope = self.replay.envelope_of(initialize);
         let answer = self.discover(&envelope).await?;
         if answer.kind() == Kind::Error {
             return Err(said(answer));

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::auth::browser::SafeUrl;
 use crate::auth::loopback::Host;
-use crate::auth::options::{Browser, Callback, Device, Identity, Options, Request};
+use crate::auth::options::{Browser, Callback, Device, Grant, Identity, Options, Request};
 use crate::auth::{Authorizer, Oauth, SignIn};
 use crate::bridge::tests::{Rig, network, options};
 use crate::bridge::{AtEnd, Begins, Options as Bridge};
@@ -29,6 +29,8 @@ struct Scene {
 fn oauth() -> Arc<Oauth> {
     let network = network();
     Arc::new(Oauth::new(Options {
+        grant: Grant::Person,
+        token_endpoint: None,
         server: network.url.clone(),
         network,
         profile: "default".to_owned(),

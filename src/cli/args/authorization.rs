@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use url::Url;
 
+use crate::auth::grant::assertion::Algorithm;
 use crate::auth::loopback::Host;
 use crate::cli::values::{Seconds, pair, path, positive_seconds};
 
@@ -104,6 +105,51 @@ pub struct Authorization {
     /// File with that client's secret
     #[arg(long, value_name = "FILE", conflicts_with = "static_oauth_client_info")]
     pub client_secret_file: Option<PathBuf>,
+    /// Sign in as the client itself, with its secret or key: for machines
+    #[arg(
+        long,
+        conflicts_with_all = ["client_metadata_url", "workload_token_file", "workload_token_command", "idp_issuer"]
+    )]
+    pub client_credentials: bool,
+    /// PEM file with the private key that proves who the client is, in place of a secret
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["client_secret_file", "static_oauth_client_info"]
+    )]
+    pub private_key_file: Option<PathBuf>,
+    /// How the key signs: RS256, PS256, ES256 or EdDSA
+    #[arg(long, value_name = "NAME")]
+    pub signing_algorithm: Option<Algorithm>,
+    /// File with a token by which the platform vouches for this program; read again for each request
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["workload_token_command", "client_secret_file", "private_key_file", "idp_issuer"]
+    )]
+    pub workload_token_file: Option<PathBuf>,
+    /// Command that prints such a token
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        conflicts_with_all = ["client_secret_file", "private_key_file", "idp_issuer"]
+    )]
+    pub workload_token_command: Option<String>,
+    /// Where tokens are had, in place of what the server's metadata says
+    #[arg(long, value_name = "URL", conflicts_with = "idp_issuer")]
+    pub token_endpoint: Option<Url>,
+    /// Issuer of the company's identity provider, which decides who may use the server
+    #[arg(long, value_name = "URL")]
+    pub idp_issuer: Option<String>,
+    /// Id of a client that is registered with the identity provider
+    #[arg(long, value_name = "ID")]
+    pub idp_client_id: Option<String>,
+    /// File with that client's secret
+    #[arg(long, value_name = "FILE")]
+    pub idp_client_secret_file: Option<PathBuf>,
+    /// File with the user's ID token, in place of a sign-in in the browser; read again for each request
+    #[arg(long, value_name = "FILE")]
+    pub idp_id_token_file: Option<PathBuf>,
     /// Client as JSON with client_id and client_secret; @FILE reads it from a file, which keeps the secret out of sight
     #[arg(long, value_name = "JSON|@FILE")]
     pub static_oauth_client_info: Option<String>,

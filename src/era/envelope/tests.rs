@@ -245,3 +245,22 @@ fn tasks_of_either_kind_are_not_offered_to_the_other_era() {
     let envelope = Envelope::of_initialize(&initialize);
     assert_eq!(envelope.capabilities, r#"{"extensions":{"other":{}}}"#);
 }
+
+#[test]
+fn an_extension_is_declared_beside_those_of_the_client() {
+    let declared = |capabilities: &str| {
+        let envelope = Envelope {
+            capabilities: capabilities.to_owned(),
+            client_info: None,
+            log_level: None,
+        };
+        envelope.declaring("io.x/y").capabilities
+    };
+    assert_eq!(declared("{}"), r#"{"extensions":{"io.x/y":{}}}"#);
+    assert_eq!(
+        declared(r#"{"roots":{},"extensions":{"a/b":{"c":1}}}"#),
+        r#"{"roots":{},"extensions":{"a/b":{"c":1},"io.x/y":{}}}"#
+    );
+    let own = r#"{"extensions":{"io.x/y":{"its":"own"}}}"#;
+    assert_eq!(declared(own), own);
+}

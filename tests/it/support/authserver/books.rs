@@ -43,6 +43,8 @@ pub(super) struct Given {
     pub scope: String,
     /// The thumbprint of the key that it is bound to.
     pub key: Option<String>,
+    /// Who signed in, where `openid` was asked for.
+    pub id_token: Option<String>,
     /// Revoked, or a refresh token that was used.
     pub dead: bool,
 }
@@ -68,6 +70,7 @@ pub struct Books {
     pub(super) revocations: Vec<Params>,
     pub(super) verifiers: Vec<String>,
     pub(super) reuses: usize,
+    pub(super) id_tokens: BTreeSet<String>,
 }
 
 impl Books {
@@ -109,6 +112,7 @@ impl Books {
             resource: asked.resource,
             scope: asked.scope,
             key: None,
+            id_token: None,
             dead: false,
         }
     }
@@ -189,6 +193,7 @@ impl Books {
             .filter_map(|client| client.secret.as_ref());
         let codes = self.codes.keys().chain(self.devices.keys());
         let all = tokens.chain(codes).chain(secrets);
-        all.chain(&self.verifiers).cloned().collect()
+        let all = all.chain(&self.verifiers).chain(&self.id_tokens);
+        all.cloned().collect()
     }
 }

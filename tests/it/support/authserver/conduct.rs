@@ -65,6 +65,16 @@ pub struct Conduct {
     pub hides_method: bool,
     /// There are codes for other devices.
     pub device: Option<Device>,
+    /// The public half of the key (P-256) that clients without a person prove themselves with.
+    pub public_key: Option<Vec<u8>>,
+    /// Assertions of a platform that are good, as they are written.
+    pub assertions: Vec<String>,
+    /// Gives ID tokens that last so many seconds to whoever asks for `openid`.
+    pub id_lifetime: u64,
+    /// The identity provider whose grants (ID-JAG) are good.
+    pub idp: Option<String>,
+    /// Refuses grants without a person with this error.
+    pub refuses_machines: Option<&'static str>,
 }
 
 impl Default for Conduct {
@@ -98,6 +108,11 @@ impl Default for Conduct {
             forms: false,
             hides_method: false,
             device: None,
+            public_key: None,
+            assertions: Vec::new(),
+            id_lifetime: 3600,
+            idp: None,
+            refuses_machines: None,
         }
     }
 }

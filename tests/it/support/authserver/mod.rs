@@ -5,6 +5,7 @@ mod books;
 mod conduct;
 mod device;
 mod endpoints;
+mod machine;
 mod metadata;
 mod token;
 
@@ -19,6 +20,7 @@ pub use self::books::{Books, Params, Registered};
 pub use self::conduct::{Conduct, Consent, Dpop, Exchange, Iss, Metadata, Refresh};
 pub use self::device::{Device, GRANT as DEVICE_GRANT};
 pub use self::endpoints::DENY;
+pub use self::machine::{CLIENT, JWT_BEARER, TOKEN_EXCHANGE};
 pub(crate) use self::token::s256;
 
 /// The paths of its endpoints.
@@ -175,6 +177,18 @@ impl AuthServer {
         for client in &mut lock(&self.state.books).clients {
             method.clone_into(&mut client.method);
         }
+    }
+
+    /// Makes a client known that no person stands behind, with a secret for this method.
+    pub fn admit_machine(&self, method: &'static str, secret: &str) {
+        self.set(|conduct| conduct.secret = Some(method));
+        lock(&self.state.books).clients.push(Registered {
+            id: CLIENT.to_owned(),
+            secret: Some(secret.to_owned()),
+            method: method.to_owned(),
+            redirect_uris: Vec::new(),
+            document: serde_json::Value::Null,
+        });
     }
 
     /// How often a refresh token was used twice.

@@ -8,6 +8,7 @@ use crate::support::proofs::{NONCE, id_token};
 
 use super::books::{Asked, Given};
 use super::endpoints::{error, refuses_resource};
+use super::machine;
 use super::{Conduct, DEVICE_GRANT, Dpop, Exchange, Params, Refresh, State, params};
 
 /// Where the thumbprint of the proven key stands among the parameters; no form field is called so.
@@ -42,6 +43,9 @@ impl State {
         if refuses_resource(&params, conduct) {
             self.offend(request, "a resource that is not supported");
             return error(400, "invalid_target");
+        }
+        if let Some(answer) = self.machine(request, &params, conduct) {
+            return answer;
         }
         let client = match self.client(request, &params, conduct) {
             Ok(client) => client,
@@ -166,6 +170,15 @@ impl State {
         let mut books = lock(&self.books);
         let mut given = books.grant(asked);
         given.key = bound(params, conduct);
+        if given.scope.split(' ').any(|scope| scope == "openid") {
+            let client = given.client.clone();
+            given.id_token = Some(machine::id_token(
+                &mut books,
+                &client,
+                conduct,
+                &self.issuer(),
+            ));
+        }
         let refresh =
             (conduct.exchange == Exchange::Tokens).then(|| books.add_refresh(given.clone()));
         let access = books.add_access(given.clone());
@@ -198,6 +211,14 @@ impl State {
             return Err("invalid_grant");
         }
         given.key = bound(params, conduct);
+        if given.id_token.is_some() {
+            given.id_token = Some(machine::id_token(
+                &mut books,
+                client,
+                conduct,
+                &self.issuer(),
+            ));
+        }
         if given.client != client || given.resource.as_ref() != params.get("resource") {
             self.offend(request, "a refresh token of another client or resource");
             return Err("invalid_grant");
@@ -220,12 +241,17 @@ impl State {
 }
 
 /// The key that the tokens of an answer are bound to.
-fn bound(params: &Params, conduct: &Conduct) -> Option<String> {
+pub(super) fn bound(params: &Params, conduct: &Conduct) -> Option<String> {
     let key = params.get(PROVEN).cloned();
     key.filter(|_| conduct.dpop != Dpop::Breaks)
 }
 
-fn answer(access: &str, refresh: Option<&str>, given: &Given, conduct: &Conduct) -> Response {
+pub(super) fn answer(
+    access: &str,
+    refresh: Option<&str>,
+    given: &Given,
+    conduct: &Conduct,
+) -> Response {
     let kind = given.key.as_ref().map_or("Bearer", |_| "DPoP");
     let mut body = json!({ "access_token": access, "token_type": kind });
     if let Some(seconds) = conduct.id_tokens {
@@ -233,6 +259,9 @@ fn answer(access: &str, refresh: Option<&str>, given: &Given, conduct: &Conduct)
     }
     if let Some(refresh) = refresh {
         body["refresh_token"] = refresh.into();
+    }
+    if let Some(id_token) = &given.id_token {
+        body["id_token"] = id_token.as_str().into();
     }
     if let Some(seconds) = conduct.lifetime {
         body["expires_in"] = seconds.into();
