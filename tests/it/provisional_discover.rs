@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::http::Response;
 use crate::support::launch::Launch;
 use crate::support::mcp::{Call, LegacyPlan, TOOLS};
-use crate::support::modern::{SUBSCRIPTION, discovered, params};
+use crate::support::modern::{SUBSCRIPTION, discovered, enveloped, going_on, params};
 use crate::support::protected::Protected;
 use crate::support::rpc;
 use crate::support::scene::{Scene, address, addresses, say_hello, welcomed};
@@ -204,4 +204,48 @@ fn a_handshake_that_was_answered_here_may_meet_a_server_without_one() {
     assert_eq!(scene.mcp.with_token("initialize").len(), 1);
     assert_eq!(scene.mcp.with_token("server/discover").len(), 1);
     assert!(scene.mcp.with_token("notifications/initialized").is_empty());
+}
+
+const SHOWS: &str = r#"{"elicitation":{"url":{}}}"#;
+const HI: &str = r#","name":"echo","arguments":{"text":"hi"}"#;
+
+#[test]
+fn a_client_that_shows_addresses_is_asked_to_with_a_round_of_input() {
+    for scene in [Scene::new(), modern()] {
+        let tether = scene.launch().start();
+        tether.ask("1", "server/discover", &params("")).result();
+        let call = enveloped(SHOWS, "", HI);
+        let asked = tether.ask("2", "tools/call", &call).result();
+        assert_eq!(asked["resultType"], "input_required");
+        let input = &asked["inputRequests"]["sign-in"];
+        assert_eq!(input["method"], "elicitation/create");
+        assert_eq!(input["params"]["mode"], "url");
+        let url = input["params"]["url"].as_str().expect("an address");
+        assert_eq!(url, address(&tether));
+        visit::follow(url);
+        let accepted = r#"{"sign-in":{"action":"accept"}}"#;
+        let again = going_on(SHOWS, HI, &asked, accepted);
+        let answer = tether.ask("3", "tools/call", &again).result();
+        assert_eq!(answer["resultType"], "complete", "{answer}");
+        assert_eq!(answer["content"][0]["text"], "hi");
+        assert_eq!(tether.finish(), 0);
+        assert_eq!(scene.browser.opened(), 0);
+        for sent in scene.mcp.mcp.calls("tools/call") {
+            assert!(!sent.text().contains("requestState"), "{sent}");
+        }
+    }
+}
+
+#[test]
+fn a_user_who_does_not_want_to_sign_in_ends_the_call() {
+    let scene = Scene::new();
+    let tether = scene.launch().start();
+    tether.ask("1", "server/discover", &params("")).result();
+    let call = enveloped(SHOWS, "", HI);
+    let asked = tether.ask("2", "tools/call", &call).result();
+    let declined = r#"{"sign-in":{"action":"decline"}}"#;
+    let again = going_on(SHOWS, HI, &asked, declined);
+    let answer = tether.ask("3", "tools/call", &again).result();
+    assert_eq!(answer["isError"], true, "{answer}");
+    scene.auth.server.allow_idle();
 }
