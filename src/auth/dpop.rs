@@ -33,6 +33,11 @@ pub const USE_NONCE: &str = "use_dpop_nonce";
 /// The error of a server that finds a proof wrong (RFC 9449 §5, §7.1). It says nothing of the token.
 pub const INVALID_PROOF: &str = "invalid_dpop_proof";
 
+/// Whether a refusal is about the proof, not about what it comes with.
+pub fn is_about_proofs(code: &str) -> bool {
+    matches!(code, USE_NONCE | INVALID_PROOF)
+}
+
 /// How often one request is sent again with another nonce.
 pub const MAX_NONCES: u32 = 2;
 

@@ -145,15 +145,26 @@ impl OauthHttp {
         &self,
         request: oauth2::HttpRequest,
     ) -> Result<oauth2::HttpResponse, Failure> {
-        let (parts, body) = request.into_parts();
-        let url = Url::parse(&parts.uri.to_string()).map_err(|_| Failure::Closed)?;
-        let client = self.client(&url)?;
+        self.token_made(|| Ok(request.clone())).await
+    }
+
+    /// The same with a request that is made anew for each attempt: some of what it shows is good for one alone.
+    ///
+    /// # Errors
+    /// As for [`Self::get`], and what making it fails with.
+    pub(super) async fn token_made(
+        &self,
+        make: impl Fn() -> Result<oauth2::HttpRequest, Failure>,
+    ) -> Result<oauth2::HttpResponse, Failure> {
         let mut nonces = 0;
-        let answer = loop {
-            let mut sent = client
+        let (url, answer) = loop {
+            let (parts, body) = make()?.into_parts();
+            let url = Url::parse(&parts.uri.to_string()).map_err(|_| Failure::Closed)?;
+            let mut sent = self
+                .client(&url)?
                 .post(url.clone())
-                .headers(parts.headers.clone())
-                .body(body.clone());
+                .headers(parts.headers)
+                .body(body);
             let nonce = self.nonces.get(&url);
             if let Some(binding) = self.binding() {
                 sent = sent.header(dpop::PROOF, proof(binding, &url, nonce.as_deref())?);
@@ -162,7 +173,7 @@ impl OauthHttp {
             let wanted = self.binding().is_some() && wants_nonce(&answer);
             // The server's word stands when it brings no nonce that was not tried.
             if !wanted || nonces >= dpop::MAX_NONCES || self.nonces.get(&url) == nonce {
-                break answer;
+                break (url, answer);
             }
             nonces += 1;
         };

@@ -119,15 +119,14 @@ impl Oauth {
     /// Requests to authorization servers. How far they may reach depends on where the MCP server is: not on what its name
     /// resolves to alone, which it may change at any time.
     pub(super) async fn http(&self) -> OauthHttp {
-        if let Some(endpoint) = &self.options.token_endpoint {
-            // The user named it, not the server.
-            let reach = Reach::of_url(endpoint).await;
-            return OauthHttp::new(self.options.network.clone(), reach);
-        }
         let peer = self.state().peer;
-        let reach = match (Reach::of_url(&self.options.server).await, peer) {
-            (Reach::Anywhere, Some(peer)) => Reach::of(peer),
-            (reach, _) => reach,
+        let reach = match (&self.options.token_endpoint, peer) {
+            // The user named it, not the server.
+            (Some(endpoint), _) => Reach::of_url(endpoint).await,
+            (None, peer) => match (Reach::of_url(&self.options.server).await, peer) {
+                (Reach::Anywhere, Some(peer)) => Reach::of(peer),
+                (reach, _) => reach,
+            },
         };
         let nonces = Arc::clone(self.presenter.nonces());
         OauthHttp::new(self.options.network.clone(), reach).with_nonces(nonces)

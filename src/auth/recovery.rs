@@ -84,6 +84,14 @@ impl Oauth {
             },
         };
         if outcome == Recovery::SignIn {
+            let others = {
+                let state = self.state();
+                state.epoch != refused.generation && self.has_token(&state)
+            };
+            if others {
+                // Another request has signed in meanwhile.
+                return Ok(Recovery::Renewed);
+            }
             self.note_need(oauth, None);
             return self.sign_in_alone().await;
         }
@@ -161,7 +169,11 @@ impl Oauth {
                 };
                 self.renew(epoch).await
             }
-            (false, _) => Ok(Recovery::SignIn),
+            (false, _) => {
+                // Another server has not been asked yet.
+                self.state().rest = None;
+                Ok(Recovery::SignIn)
+            }
         }
     }
 

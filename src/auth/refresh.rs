@@ -55,6 +55,7 @@ pub(super) async fn refresh(
     options: &Options,
     record: &Record,
 ) -> Result<Outcome, Failure> {
+    bind(http, record.tokens.as_ref());
     if options.grant.asks_again() {
         return grant::renew(http, options, record).await;
     }
@@ -67,7 +68,6 @@ pub(super) async fn refresh(
         return Ok(Outcome::Impossible);
     };
     let resource = resource(options, &record.key);
-    bind(http, record.tokens.as_ref());
     let mut record = record.clone();
     record.changed(now());
     match flow::refresh(http, &server, client, token, resource).await {

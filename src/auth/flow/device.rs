@@ -18,6 +18,9 @@ use crate::store::Client;
 /// The grant (RFC 8628 §3.4).
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
+/// The shortest between two questions, whatever the server says.
+const FASTEST: Duration = Duration::from_secs(1);
+
 /// The longest between two questions to a server that does not answer: each waits twice as long as the one before.
 const SLOWEST: Duration = Duration::from_secs(30);
 
@@ -100,12 +103,12 @@ impl Attempt {
             request = request.add_extra_param("resource", resource);
         }
         // Nobody is as quick as that.
-        let interval = self.given.interval();
+        let interval = self.given.interval().max(FASTEST);
         tokio::time::sleep(interval).await;
         let rest = Some(self.given.expires_in().saturating_sub(interval));
         let pause = |pause: Duration| {
             tracing::debug!("no sign-in yet: asking again in {} s", pause.as_secs());
-            tokio::time::sleep(pause)
+            tokio::time::sleep(pause.max(FASTEST))
         };
         let answer: Result<tokens::Answer, _> = request.request_async(http, pause, rest).await;
         let answer = answer.map_err(no_token)?;

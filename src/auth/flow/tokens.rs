@@ -112,8 +112,16 @@ pub(in crate::auth) fn read_tokens(
 
 /// Reads an answer of a token endpoint that is no success.
 pub(in crate::auth) fn read_refusal(answer: &HttpResponse) -> NoToken {
-    let said = serde_json::from_slice(answer.body());
-    failure(said.map_or_else(|_| unread(), RequestTokenError::ServerResponse))
+    match serde_json::from_slice(answer.body()) {
+        Ok(said) => failure(RequestTokenError::ServerResponse(said)),
+        // In words of its own, but a no.
+        Err(_) if answer.status().is_client_error() => {
+            let status = answer.status().as_u16();
+            let what = format!("the authorization server gave no token (HTTP {status})");
+            NoToken::Refused(String::new(), wrong(what))
+        }
+        Err(_) => failure(unread()),
+    }
 }
 
 /// What was in an answer may be a token: nothing of it is repeated.

@@ -26,8 +26,8 @@ pub(super) async fn ask(
 /// Who the client is at the MCP server's authorization server, and the proof.
 pub(super) fn proof<'a>(
     options: &'a Options,
-    key: Option<&SigningKey>,
-    ask: &Ask<'_>,
+    key: Option<&'a SigningKey>,
+    ask: &Ask<'a>,
 ) -> Result<(&'a str, Proof<'a>), NoToken> {
     let (id, secret) = options.client_id();
     let proof = match key {

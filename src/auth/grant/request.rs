@@ -28,8 +28,24 @@ pub(super) enum Proof<'a> {
     Basic(&'a str, &'a Secret),
     /// Id and secret in the body.
     Post(&'a str, &'a Secret),
-    /// An assertion, which names the client.
-    Signed(Secret),
+    /// An assertion, which names the client and is good for one request.
+    Signed(Signed<'a>),
+}
+
+/// What an assertion says.
+#[derive(Debug)]
+pub(super) struct Signed<'a> {
+    id: &'a str,
+    key: &'a SigningKey,
+    audience: &'a str,
+    algorithms: Option<&'a [String]>,
+}
+
+impl Signed<'_> {
+    fn assertion(&self) -> Result<Secret, Failure> {
+        self.key
+            .assertion(self.id, self.audience, self.algorithms, now())
+    }
 }
 
 impl<'a> Proof<'a> {
@@ -47,10 +63,10 @@ impl<'a> Proof<'a> {
     /// # Errors
     /// The server takes no such proof.
     pub fn of_key(
-        id: &str,
-        key: &SigningKey,
-        server: &ServerMetadata,
-        audience: &str,
+        id: &'a str,
+        key: &'a SigningKey,
+        server: &'a ServerMetadata,
+        audience: &'a str,
     ) -> Result<Self, Failure> {
         let listed = server.token_endpoint_auth_methods_supported.as_deref();
         if listed.is_some_and(|names| !names.iter().any(|name| name == PRIVATE_KEY_JWT)) {
@@ -62,10 +78,13 @@ impl<'a> Proof<'a> {
                 hint: "give the client's secret with --client-secret-file, in place of --private-key-file",
             });
         }
-        let listed = server
-            .token_endpoint_auth_signing_alg_values_supported
-            .as_deref();
-        key.assertion(id, audience, listed, now()).map(Self::Signed)
+        let algorithms = &server.token_endpoint_auth_signing_alg_values_supported;
+        Ok(Self::Signed(Signed {
+            id,
+            key,
+            audience,
+            algorithms: algorithms.as_deref(),
+        }))
     }
 
     /// The name of the method.
@@ -89,8 +108,7 @@ pub(super) async fn send(
     form: &[(&str, &str)],
     proof: Option<&Proof<'_>>,
 ) -> Result<HttpResponse, NoToken> {
-    let request = request(endpoint, form, proof)?;
-    Ok(http.token(request).await?)
+    Ok(http.token_made(|| request(endpoint, form, proof)).await?)
 }
 
 fn request(
@@ -110,7 +128,8 @@ fn request(
             body.append_pair("client_id", id);
             body.append_pair("client_secret", secret.expose());
         }
-        Some(Proof::Signed(assertion)) => {
+        Some(Proof::Signed(signed)) => {
+            let assertion = signed.assertion()?;
             let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
             body.append_pair("client_assertion_type", kind);
             body.append_pair("client_assertion", assertion.expose());

@@ -10,13 +10,14 @@ use super::request::Proof;
 use super::{Grant, client_credentials, enterprise, workload};
 use crate::auth::Recovery;
 use crate::auth::discovery::{Discovered, Source};
-use crate::auth::dpop::Demand;
+use crate::auth::dpop::{self, Demand};
 use crate::auth::flow::{self, NoToken};
 use crate::auth::http::OauthHttp;
 use crate::auth::loopback::{Callback, End};
 use crate::auth::metadata::{ServerMetadata, canonical_resource};
 use crate::auth::oauth::{Oauth, now};
 use crate::auth::options::{Options, Resource};
+use crate::auth::provider;
 use crate::auth::refresh::{self, Outcome};
 use crate::auth::sign_in::{Asked, Procedure};
 use crate::auth::user::{SignIn, Waiting};
@@ -51,11 +52,15 @@ impl<'a> Ask<'a> {
             Some(_) => server.token_endpoint.as_str(),
             None => &server.issuer,
         };
-        let omitted = options.request.resource == Resource::Omitted;
+        let sends = match options.grant {
+            // The identity provider's own grant is for it.
+            Grant::Enterprise(_) => options.request.resource != Resource::Omitted,
+            _ => provider::sends_resource(options, &server.issuer),
+        };
         Self {
             server,
             audience,
-            resource: (!omitted).then_some(resource),
+            resource: sends.then_some(resource),
             scope,
         }
     }
@@ -138,6 +143,8 @@ fn told(options: &Options, denied: Denied) -> Failure {
     match denied {
         Denied::Identity(failure)
         | Denied::Token(NoToken::Failed(failure) | NoToken::Unbound(failure)) => failure,
+        // It says nothing of the client.
+        Denied::Token(NoToken::Refused(code, failure)) if dpop::is_about_proofs(&code) => failure,
         Denied::Token(NoToken::Refused(_, failure)) => Failure::SignIn {
             what: failure.to_string(),
             hint: options.grant.remedy().to_owned(),
@@ -160,11 +167,21 @@ pub(in crate::auth) async fn renew(
     if let Some(endpoint) = &options.token_endpoint {
         server.token_endpoint.clone_from(endpoint);
     }
-    let scope = record.asked_scope.as_deref();
+    let own = options.request.scope.as_deref();
+    let scope = own.or(record.asked_scope.as_deref());
     let wanted = Ask::new(options, &server, &record.key.resource, scope);
     let got = match ask(http, options, &wanted, record.identity.as_ref()).await {
         Err(Denied::Identity(failure)) if options.grant.needs_person() => {
             tracing::debug!("no other token without the user: {failure}");
+            // What was refused is not shown again.
+            let mut record = record.clone();
+            record.changed(now());
+            record.tokens = None;
+            record.identity = None;
+            return Ok(Outcome::Lost(Box::new(record)));
+        }
+        Err(Denied::Token(NoToken::Unbound(failure))) => {
+            tracing::debug!("no other token: {failure}");
             return Ok(Outcome::Impossible);
         }
         other => other.map_err(|denied| told(options, denied))?,
@@ -274,7 +291,8 @@ impl Procedure<'_> {
 
 /// Nobody is offline who was never there: no refresh token is asked for.
 fn without_offline(scope: &str) -> Option<String> {
-    let scopes = scope.split(' ').filter(|scope| *scope != "offline_access");
+    let offline = ["offline_access", "refresh_token"];
+    let scopes = scope.split(' ').filter(|scope| !offline.contains(scope));
     Some(scopes.collect::<Vec<_>>().join(" ")).filter(|scope| !scope.is_empty())
 }
 
@@ -309,7 +327,10 @@ impl Oauth {
     /// As for [`Self::sign_in_alone`].
     pub async fn ask_again(self: &Arc<Self>) -> Result<(), Failure> {
         let epoch = self.state().epoch;
-        self.renew(epoch).await.map(|_| ())
+        match self.renew(epoch).await? {
+            Recovery::SignIn => self.sign_in_alone().await.map(|_| ()),
+            Recovery::Renewed | Recovery::Exhausted => Ok(()),
+        }
     }
 
     /// How tokens are had.

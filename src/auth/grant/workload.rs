@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::request::{Proof, send};
 use super::run::{Ask, Got};
 use super::source;
+use crate::auth::dpop;
 use crate::auth::flow::{NoToken, read_tokens};
 use crate::auth::http::OauthHttp;
 use crate::auth::options::Options;
@@ -59,7 +60,10 @@ impl Workload {
     }
 
     fn note_refused(&self, token: Secret, why: &NoToken) {
-        if let NoToken::Refused(..) = why {
+        // What is wrong with a proof says nothing of the token.
+        if let NoToken::Refused(code, _) = why
+            && !dpop::is_about_proofs(code)
+        {
             let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
             *refused = Some((token, why.clone()));
         }
