@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::support::authserver::{CLIENT, METADATA};
+use crate::support::authserver::{CLIENT, Dpop, METADATA};
 use crate::support::http::{Request, Response};
 use crate::support::launch::{Launch, Output};
 use crate::support::rpc;
@@ -386,4 +386,24 @@ fn requests_that_the_bridge_words_declare_the_extension() {
             assert_eq!(ours.is_object(), machine, "{params}");
         }
     }
+}
+
+#[test]
+fn the_token_of_a_machine_is_renewed_with_the_key_that_it_is_bound_to() {
+    let scene = with_key();
+    scene.auth.set(|conduct| conduct.dpop = Dpop::Binds);
+    let start = || by_key(scene.launch()).arg("--dpop").start();
+    let first = start();
+    first.initialize();
+    assert_eq!(first.finish(), 0);
+    assert_eq!(asked(&scene), 1);
+    scene.expire();
+    // The server of the tests refuses a bound token without a proof, and one of another key.
+    let second = start();
+    second.initialize();
+    second.call("1", "echo", "{}").result();
+    assert_eq!(second.finish(), 0);
+    assert_eq!(asked(&scene), 2);
+    let keys: Vec<_> = scene.auth.exchanges("client_credentials");
+    assert_eq!(keys[0]["(key)"], keys[1]["(key)"]);
 }
