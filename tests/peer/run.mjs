@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Home } from '../node/bridge.mjs';
 import { finish } from '../node/count.mjs';
+import { boundSteps } from './bound.mjs';
 import { enter, shownLink } from './device.mjs';
 import { KEYS, SECRET, startPeer } from './server.mjs';
 
@@ -19,6 +20,7 @@ const peer = await startPeer();
 const home = new Home(store);
 const url = peer.url('/mcp');
 const brief = peer.url('/brief/mcp');
+const bound = peer.url('/bound/mcp');
 
 // Does something, and counts what it made happen at the servers.
 async function during(act, ...events) {
@@ -32,8 +34,8 @@ async function during(act, ...events) {
 }
 
 // Runs something on a bridge, or on several that start together.
-async function withBridges(servers, act) {
-  const bridges = servers.map((server) => home.bridge([server, '--debug', '--initialize-wait', '20']));
+async function withBridges(servers, act, ...options) {
+  const bridges = servers.map((server) => home.bridge([server, '--debug', '--initialize-wait', '20', ...options]));
   try {
     await Promise.all(bridges.map(async (bridge) => {
       assert.deepEqual((await bridge.begin(VERSION)).map(({ name }) => name), ['whoami']);
@@ -45,7 +47,7 @@ async function withBridges(servers, act) {
   }
 }
 
-const withBridge = (server, act) => withBridges([server], act);
+const withBridge = (server, act, ...options) => withBridges([server], act, ...options);
 
 async function whoami(bridge) {
   const { content } = await bridge.call('whoami');
@@ -97,6 +99,10 @@ async function asMachine(client, ...options) {
 
 const newest = (kind) => peer.issued[kind].at(-1);
 const refreshed = 'grant refresh_token';
+
+const servers = { peer, url, bound };
+const bridges = { home, withBridges, withBridge, whoami, asMachine };
+const tools = { ...servers, ...bridges, during, nextLink, newest, refreshed, byDevice };
 
 const steps = {
   'the first request opens the browser, registers and signs in': async () => {
@@ -253,10 +259,12 @@ const steps = {
     assert.ok(!home.said.includes(SECRET.secret));
   },
 
+  ...boundSteps(tools),
+
   'logging out everywhere leaves nothing': async () => {
     await home.run(['logout', '--all']);
     const text = await home.run(['status', '--json']);
-    assert.ok(!text.includes(url) && !text.includes(brief), text);
+    assert.ok(![url, brief, bound].some((server) => text.includes(server)), text);
     assert.deepEqual(filesWithTokens(), []);
   },
 

@@ -1,16 +1,21 @@
 // Two servers in this process: `oidc-provider` as the authorization server, and a small MCP server whose tokens it gives.
 
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 import Provider from 'oidc-provider';
 
+import { ALGORITHMS, Proofs } from './proof.mjs';
+
 const SCOPE = 'mcp:tools';
 const USER = 'alice';
 
 /// The resources of the MCP server, each with the seconds that its access tokens live.
-const LIFETIMES = { '/mcp': 3600, '/brief/mcp': 5 };
+const LIFETIMES = { '/mcp': 3600, '/brief/mcp': 5, '/bound/mcp': 3600 };
+
+/// The one that takes only tokens that are bound to a key, and says so.
+const BOUND = '/bound/mcp';
 
 /// The private key of each client that no person stands behind.
 export const KEYS = {
@@ -52,6 +57,7 @@ class Peer {
   #servers;
   #provider;
   #origin;
+  #proofs = new Proofs();
 
   constructor(authorization, resource) {
     this.#servers = [authorization.server, resource.server];
@@ -60,6 +66,8 @@ class Peer {
     this.events = [];
     /// Every token that was issued, by its kind.
     this.issued = { access_token: [], refresh_token: [] };
+    /// The last request that was let in with a bound token: its token and its proof.
+    this.proven = null;
     this.#provider = this.#build();
   }
 
@@ -75,8 +83,23 @@ class Peer {
 
   /// Makes every access token worthless, as if its time were over.
   async expire() {
-    const tokens = await Promise.all(this.issued.access_token.map((token) => this.#provider.AccessToken.find(token)));
+    const tokens = await Promise.all(this.issued.access_token.map((token) => this.#access(token)));
     await Promise.all(tokens.map((token) => token?.destroy()));
+  }
+
+  /// Wants another nonce in the proofs at the MCP server.
+  renewNonce() {
+    this.#proofs.renew();
+  }
+
+  /// The nonce that the MCP server wants.
+  get nonce() {
+    return this.#proofs.nonce;
+  }
+
+  /// The thumbprint of the key that a token is bound to; undefined if it is bound to none.
+  async keyOf(token) {
+    return ((await this.#access(token)) ?? (await this.#provider.RefreshToken.find(token)))?.jkt;
   }
 
   /// Takes back what the user granted, so that no token works, whatever its kind.
@@ -93,6 +116,12 @@ class Peer {
     return found?.isValid === true;
   }
 
+  // An access token, whoever it was given to.
+  async #access(token) {
+    const { AccessToken, ClientCredentials } = this.#provider;
+    return (await AccessToken.find(token)) ?? ClientCredentials.find(token);
+  }
+
   stop() {
     for (const server of this.#servers) {
       server.close();
@@ -106,11 +135,14 @@ class Peer {
       clients: machines(),
       cookies: { keys: ['only for tests'] },
       findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+      // Its own choice is to keep those that are bound to a key.
+      rotateRefreshToken: true,
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       features: {
         clientCredentials: { enabled: true },
         devInteractions: { enabled: false },
         deviceFlow: { enabled: true },
+        dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
         registration: { enabled: true },
         revocation: { enabled: true },
         resourceIndicators: {
@@ -128,6 +160,11 @@ class Peer {
   }
 
   #note(event, wrong) {
+    if (wrong?.error === 'use_dpop_nonce') {
+      // No trouble: it is how a client gets its first nonce.
+      this.events.push('nonce at the authorization server');
+      return;
+    }
     this.events.push(event);
     if (TROUBLE.includes(event)) console.error(`${event}: ${wrong?.error_description ?? wrong?.message ?? ''}`);
   }
@@ -185,25 +222,51 @@ class Peer {
   }
 
   #metadata(path) {
-    return { resource: this.url(path), authorization_servers: [this.issuer], scopes_supported: [SCOPE] };
+    const bound = { dpop_bound_access_tokens_required: true, dpop_signing_alg_values_supported: ALGORITHMS };
+    const metadata = { resource: this.url(path), authorization_servers: [this.issuer], scopes_supported: [SCOPE] };
+    return path === BOUND ? { ...metadata, ...bound } : metadata;
   }
 
   async #mcp(path, request, response) {
     const body = await text(request);
-    const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
-    const { AccessToken, ClientCredentials } = this.#provider;
-    const found = token && ((await AccessToken.find(token)) ?? (await ClientCredentials.find(token)));
-    if (!found?.isValid || found.aud !== this.url(path) || !found.scopes.has(SCOPE)) {
-      this.events.push(token ? '401 with a token' : '401');
-      const metadata = this.url(`/.well-known/oauth-protected-resource${path}`);
-      const error = token ? 'error="invalid_token", ' : '';
-      response.setHeader('www-authenticate', `Bearer ${error}scope="${SCOPE}", resource_metadata="${metadata}"`);
-      json(response, 401, { error: 'invalid_token' });
+    const [, scheme, token] = /^(Bearer|DPoP) (.+)$/.exec(request.headers.authorization ?? '') ?? [];
+    const found = token && (await this.#access(token));
+    const wrong = await this.#wrong(path, request, { scheme, token, found });
+    if (wrong !== null) {
+      this.#refuse(path, response, { scheme, wrong });
       return;
     }
+    if (found.jkt) this.proven = { token, proof: request.headers.dpop };
+    this.events.push(`let in with ${scheme}`);
     const { id, method, params } = JSON.parse(body);
     if (id === undefined) response.writeHead(202).end();
     else json(response, 200, { jsonrpc: '2.0', id, ...answer(method, params, found.accountId ?? found.clientId) });
+  }
+
+  // Why a request is not let in: an error of RFC 6750 or RFC 9449, empty where there is no token, null where it is let in.
+  async #wrong(path, { method, headers }, { scheme, token, found }) {
+    if (!token) return '';
+    if (!found?.isValid || found.aud !== this.url(path) || !found.scopes.has(SCOPE)) return 'invalid_token';
+    if (!found.jkt && path === BOUND) return 'invalid_token';
+    if (Boolean(found.jkt) !== (scheme === 'DPoP')) {
+      this.events.push(found.jkt ? 'a bound token as Bearer' : 'a free token as DPoP');
+      return 'invalid_token';
+    }
+    if (!found.jkt) return null;
+    return this.#proofs.wrong(headers.dpop, { method, url: this.url(path), token, key: found.jkt });
+  }
+
+  #refuse(path, response, { scheme, wrong }) {
+    if (wrong === 'use_dpop_nonce') this.events.push('nonce at the server');
+    else this.events.push(wrong ? '401 with a token' : '401');
+    const bound = scheme === 'DPoP' || path === BOUND;
+    const metadata = this.url(`/.well-known/oauth-protected-resource${path}`);
+    const parts = [`scope="${SCOPE}"`, `resource_metadata="${metadata}"`];
+    if (wrong) parts.unshift(`error="${wrong}"`);
+    if (bound) parts.push(`algs="${ALGORITHMS.join(' ')}"`);
+    if (wrong === 'use_dpop_nonce') response.setHeader('dpop-nonce', this.nonce);
+    response.setHeader('www-authenticate', `${bound ? 'DPoP' : 'Bearer'} ${parts.join(', ')}`);
+    json(response, 401, { error: wrong });
   }
 }
 
