@@ -2,13 +2,15 @@
 //! but the server. Each option can also be set in the environment and the config file.
 
 mod authorization;
+mod commands;
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::values::{Seconds, bytes, positive_seconds};
 pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
+pub use commands::{Command, Login, Logout, Status};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
 #[derive(Debug, Parser)]
@@ -59,73 +61,6 @@ pub fn command() -> clap::Command {
         })
         .mut_subcommand("logout", sign_ins_only)
         .mut_subcommand("status", sign_ins_only)
-}
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Connects stdin and stdout to a remote server; the same as giving only the server
-    Run(Bridge),
-    /// Signs in to a server now
-    Login(Login),
-    /// Revokes and forgets the sign-in to a server
-    Logout(Logout),
-    /// Lists sign-ins
-    Status(Status),
-}
-
-impl Command {
-    /// What the bridge would take.
-    pub const fn bridge(&mut self) -> &mut Bridge {
-        match self {
-            Self::Run(bridge) => bridge,
-            Self::Login(login) => &mut login.bridge,
-            Self::Logout(logout) => &mut logout.bridge,
-            Self::Status(status) => &mut status.bridge,
-        }
-    }
-
-    /// Whether it is of no use without a server.
-    pub const fn needs_server(&self) -> bool {
-        match self {
-            Self::Run(_) | Self::Login(_) => true,
-            Self::Logout(logout) => !logout.all,
-            Self::Status(_) => false,
-        }
-    }
-}
-
-/// `login`.
-#[derive(Debug, Args)]
-pub struct Login {
-    #[command(flatten)]
-    pub bridge: Bridge,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `logout`.
-#[derive(Debug, Args)]
-pub struct Logout {
-    #[command(flatten)]
-    pub bridge: Bridge,
-    /// All sign-ins to all servers
-    #[arg(long, conflicts_with = "server")]
-    pub all: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `status`.
-#[derive(Debug, Args)]
-pub struct Status {
-    #[command(flatten)]
-    pub bridge: Bridge,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Everything that the bridge takes.

@@ -80,10 +80,14 @@ pub fn resolve(
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(Unresolved::Said)?;
     let mut command = cli.command.unwrap_or(Command::Run(cli.bridge));
+    let needs_server = command.needs_server();
+    let Some(bridge) = command.bridge() else {
+        return Ok(command);
+    };
     if let Some(url) = server.url {
-        command.bridge().server = Some(url);
+        bridge.server = Some(url);
     }
-    if command.bridge().server.is_none() && command.needs_server() {
+    if bridge.server.is_none() && needs_server {
         let hint = match &command {
             Command::Logout(_) => "give the server's address, or --all",
             Command::Login(_) => {
