@@ -8,9 +8,12 @@ mod identify;
 mod request;
 mod run;
 mod source;
+mod user;
 pub mod workload;
 
+pub(super) use request::{PRIVATE_KEY_JWT, revoke};
 pub(super) use run::{named, renew, rest};
+pub(super) use workload::is_nobody;
 
 use assertion::SigningKey;
 use enterprise::Idp;

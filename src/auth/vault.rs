@@ -95,6 +95,7 @@ impl Vault {
             client_id: String::new(),
             resource: String::new(),
             profile: String::new(),
+            grant: None,
         };
         match Store::at(Place::Keyring, folders).load(&nobody).await {
             Err(wrong @ StoreError::Absent(_)) => Err(Failure::Store {
@@ -295,7 +296,12 @@ impl Vault {
         if self.options.store == Kind::Memory {
             return None;
         }
-        let lock = Lock::of_server(&folders.state, &self.server, &self.options.profile);
+        // A machine does not wait for a person.
+        let account = match self.options.grant.name() {
+            None => self.options.profile.clone(),
+            Some(grant) => format!("{} {grant}", self.options.profile),
+        };
+        let lock = Lock::of_server(&folders.state, &self.server, &account);
         let board = Board::of(&lock);
         Some((lock, board))
     }

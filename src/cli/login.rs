@@ -1,6 +1,7 @@
 //! `login`: signs in now, and says who is signed in, for what and for how long.
 
 use std::io::{BufRead, IsTerminal};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,6 +22,9 @@ use crate::ui;
 
 /// The longest that the server may take to ask for a sign-in.
 const ASK: Duration = Duration::from_secs(30);
+
+/// How often is looked whom it waits for.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Signs in.
 ///
@@ -87,17 +91,19 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
     if !oauth.grant().needs_person() {
         return alone(remote, oauth).await;
     }
-    match tokio::time::timeout(ASK, knock(remote)).await {
-        Ok(Err(Failure::SignInNeeded(_))) => {}
+    match patient(knock(remote), || oauth.is_asking())
+        .await
+        .ok_or_else(silent)?
+    {
+        Err(Failure::SignInNeeded(_)) => {}
         // It may be the refresh of a former sign-in that failed: a new one does not need it.
-        Ok(Err(failure)) if oauth.record().is_none() => return Err(failure),
-        Ok(Err(failure)) => tracing::debug!("signing in anew: {failure}"),
-        Ok(Ok(())) if oauth.record().is_some_and(|record| record.tokens.is_some()) => {
+        Err(failure) if oauth.record().is_none() => return Err(failure),
+        Err(failure) => tracing::debug!("signing in anew: {failure}"),
+        Ok(()) if oauth.record().is_some_and(|record| record.tokens.is_some()) => {
             return Ok(Ended::Already);
         }
         // It may want one for what comes later.
-        Ok(Ok(())) => {}
-        Err(_) => return Err(silent()),
+        Ok(()) => {}
     }
     oauth.ask();
     let mut status = oauth.sign_in();
@@ -142,14 +148,32 @@ async fn alone(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> {
     // What was kept before does not count: it is now that the way is to be tried.
     oauth.load().await?;
     let before = token(oauth);
-    let knocked = tokio::time::timeout(ASK, knock(remote)).await;
-    match knocked.unwrap_or_else(|_| Err(silent())) {
+    let knocked = patient(knock(remote), || oauth.is_asking()).await;
+    match knocked.unwrap_or_else(|| Err(silent())) {
         // It may want a token for what comes later.
         Ok(()) if token(oauth).is_none() => oauth.sign_in_alone().await.map(|_| ())?,
         Ok(()) if token(oauth) == before => oauth.ask_again().await?,
         other => other?,
     }
     Ok(Ended::SignedIn)
+}
+
+/// Waits for `knocked`, which the server may hold up for [`ASK`] at most; `None` when it did. What it takes to get a token, while
+/// `is_asking`, is not the server's doing, and has limits of its own.
+async fn patient<T>(knocked: impl Future<Output = T>, is_asking: impl Fn() -> bool) -> Option<T> {
+    let mut knocked = pin!(knocked);
+    let mut silent = Duration::ZERO;
+    while silent < ASK {
+        if let Ok(outcome) = tokio::time::timeout(LOOK, &mut knocked).await {
+            return Some(outcome);
+        }
+        silent = if is_asking() {
+            Duration::ZERO
+        } else {
+            silent + LOOK
+        };
+    }
+    None
 }
 
 fn silent() -> Failure {
@@ -193,5 +217,31 @@ async fn knock(remote: &Remote) -> Result<(), Failure> {
             }
         }
         Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ASK, patient};
+    use std::time::Duration;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_is_not_blamed_for_whoever_gives_the_token() {
+        let begun = Instant::now();
+        let asking = || begun.elapsed() < Duration::from_secs(40);
+        let late = async {
+            sleep(Duration::from_secs(60)).await;
+            "its own words"
+        };
+        assert_eq!(patient(late, asking).await, Some("its own words"));
+        let begun = Instant::now();
+        let asking = || begun.elapsed() < Duration::from_secs(40);
+        let never = std::future::pending::<()>();
+        assert_eq!(patient(never, asking).await, None);
+        assert!(begun.elapsed() >= Duration::from_secs(40) + ASK - Duration::from_secs(1));
+        let begun = Instant::now();
+        assert_eq!(patient(std::future::pending::<()>(), || false).await, None);
+        assert_eq!(begun.elapsed(), ASK);
     }
 }

@@ -168,6 +168,23 @@ impl Envelope {
     }
 }
 
+/// The request, declaring an extension that whoever sends it on has, too ([`Envelope::declaring`]). One that is not of 2026-07-28,
+/// or declares it already, keeps its bytes.
+#[must_use]
+pub fn declaring(request: &Message, extension: &str) -> Message {
+    let Ok(envelope) = Envelope::of(request) else {
+        return request.clone();
+    };
+    let before = envelope.capabilities.clone();
+    let declared = envelope.declaring(extension).capabilities;
+    if declared == before {
+        return request.clone();
+    }
+    edit_params(request, |params| {
+        edit_meta(params, |meta| meta.set(CLIENT_CAPABILITIES, declared));
+    })
+}
+
 /// The request without the keys of an envelope; an empty `_meta` goes as well (2026-07-28 basic §_meta).
 #[must_use]
 pub fn stripped(request: &Message) -> Message {

@@ -7,6 +7,7 @@ fn key() -> Key {
         client_id: "client".to_owned(),
         resource: "https://example.com/mcp".to_owned(),
         profile: "default".to_owned(),
+        grant: None,
     }
 }
 
