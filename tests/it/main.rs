@@ -35,6 +35,7 @@ mod login_logout;
 mod logs;
 mod lost_session;
 mod machine;
+mod machine_accounts;
 mod migration;
 mod modern;
 mod new_client_old_server;
