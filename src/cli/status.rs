@@ -93,6 +93,9 @@ pub fn logout(args: &Logout, env: &Env<'_>) -> Result<ExitCode, Fatal> {
             let name = servers.first().map_or(&login.key.resource, |name| name);
             let name = name.split('#').next().unwrap_or_default();
             ui::data(&format!("{name}: {told}"));
+            if let Some(hint) = hint(revoked) {
+                ui::note(hint);
+            }
         }
     }
     if args.json {
@@ -109,16 +112,20 @@ fn told(revoked: &Revoked) -> String {
         Revoked::Yes => return "revoked and forgotten".to_owned(),
         Revoked::Nothing => return "forgotten; there was no token to revoke".to_owned(),
         Revoked::NotOffered => "the server offers no revocation".to_owned(),
-        Revoked::NoKey => {
-            "that takes the client's key; hint: give --private-key-file to logout, too".to_owned()
-        }
-        Revoked::NoClient => {
-            "a workload without --client-id cannot ask for that; its token ends by itself"
-                .to_owned()
-        }
+        Revoked::NoKey => "that takes the client's key".to_owned(),
+        Revoked::NoClient => "a workload without --client-id cannot ask for it".to_owned(),
         Revoked::Failed(why) => why.to_string(),
     };
     format!("forgotten, but not revoked: {why}")
+}
+
+/// What may be done about it.
+const fn hint(revoked: &Revoked) -> Option<&'static str> {
+    Some(match revoked {
+        Revoked::NoKey => "hint: next time, give --private-key-file to logout as well",
+        Revoked::NotOffered | Revoked::NoClient => "hint: the token is good until it ends",
+        Revoked::Yes | Revoked::Nothing | Revoked::Failed(_) => return None,
+    })
 }
 
 /// Which sign-ins are meant.

@@ -289,6 +289,32 @@ fn an_identity_that_is_about_to_end_is_good_for_its_own_sign_in() {
 }
 
 #[test]
+fn what_one_provider_gave_is_not_shown_to_another() {
+    let company = Company::new();
+    let other = Company::new();
+    let scene = &company.scene;
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let issuer = other.idp.issuer();
+    scene.auth.set(|conduct| conduct.idp = Some(issuer.clone()));
+    scene.auth.end_access();
+    other.scene.auth.server.allow_idle();
+    other.scene.mcp.mcp.server.allow_idle();
+    let launch = scene.launch().arg(&other.port).watch(&other.idp);
+    let tether = launch
+        .args(["--idp-issuer", &issuer, "--idp-client-id", "at-the-idp"])
+        .args(["--client-id", CLIENT, "--client-secret-file"])
+        .arg(company.file("secret", SECRET))
+        .start();
+    tether.initialize();
+    assert_eq!(scene.browser.opened(), 2);
+    let seen = other.idp.server.requests();
+    for secret in company.idp.secrets() {
+        assert!(!seen.iter().any(|request| request.text().contains(&secret)));
+    }
+}
+
+#[test]
 fn the_token_of_a_company_is_revoked_with_and_without_a_secret() {
     for secret in [true, false] {
         let company = Company::new();

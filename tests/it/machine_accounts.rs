@@ -157,7 +157,7 @@ fn a_client_with_a_key_revokes_with_it() {
     let output = scene.command("logout").run("");
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.contains("not revoked"), "{output:?}");
-    assert!(output.stdout.contains("--private-key-file"), "{output:?}");
+    assert!(output.stderr.contains("--private-key-file"), "{output:?}");
     assert_eq!(
         (scene.auth.revocations().len(), scene.records().len()),
         (1, 0)

@@ -116,7 +116,7 @@ fn a_token_of_the_platform_that_has_ended_is_refused_once_and_a_fresh_one_is_tak
         );
         assert!(!told.contains(&ended), "{told}");
     }
-    assert_eq!(asked(&scene), [ended.clone()]);
+    assert_eq!(asked(&scene), std::slice::from_ref(&ended));
     std::fs::write(&file, &fresh).unwrap();
     let output = by_file(scene.command("login"), &file).run("");
     assert_eq!(output.code, Some(0), "{output:?}");

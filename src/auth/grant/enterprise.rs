@@ -127,6 +127,9 @@ impl Idp {
             return Ok(Held::AtHand(token));
         }
         let needed = |why| Denied::Identity(signed_out(why));
+        // What another provider gave is not shown to this one.
+        let claims = |kept: &Identity| part::<Claims>(kept.id_token.expose(), 1);
+        let kept = kept.filter(|kept| claims(kept).is_none_or(|claims| claims.are_of(self)));
         let kept = kept.ok_or_else(|| needed("nobody has signed in there"))?;
         if lasts(&kept.id_token) {
             return Ok(Held::AtHand(kept.id_token.clone()));
@@ -282,6 +285,17 @@ enum Audience {
     Many(Vec<String>),
 }
 
+impl Claims {
+    /// Whether the provider said it, to our client there.
+    fn are_of(&self, idp: &Idp) -> bool {
+        let ours = match &self.aud {
+            Audience::One(one) => *one == idp.client_id,
+            Audience::Many(many) => many.contains(&idp.client_id),
+        };
+        ours && self.iss == idp.issuer
+    }
+}
+
 fn lasts(id_token: &Secret) -> bool {
     part(id_token.expose(), 1).is_some_and(|claims: Claims| claims.exp > now() + MARGIN)
 }
@@ -293,13 +307,8 @@ fn lasts(id_token: &Secret) -> bool {
 /// It is for somebody else, or of another sign-in, or has ended.
 pub(super) fn check(id_token: &Secret, idp: &Idp, nonce: &str) -> Result<(), Failure> {
     let claims: Option<Claims> = part(id_token.expose(), 1);
-    let right = claims.filter(|claims| {
-        let ours = match &claims.aud {
-            Audience::One(one) => *one == idp.client_id,
-            Audience::Many(many) => many.contains(&idp.client_id),
-        };
-        ours && claims.iss == idp.issuer && claims.nonce.as_deref() == Some(nonce)
-    });
+    let right =
+        claims.filter(|claims| claims.are_of(idp) && claims.nonce.as_deref() == Some(nonce));
     let (what, hint) = match right {
         Some(claims) if claims.exp > now() => return Ok(()),
         Some(_) => (
