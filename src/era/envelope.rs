@@ -175,11 +175,12 @@ pub fn declaring(request: &Message, extension: &str) -> Message {
     let Ok(envelope) = Envelope::of(request) else {
         return request.clone();
     };
-    let before = envelope.capabilities.clone();
-    let declared = envelope.declaring(extension).capabilities;
-    if declared == before {
+    let capabilities = Members::read(&envelope.capabilities).unwrap_or_default();
+    let extensions = capabilities.get(EXTENSIONS).and_then(Members::read);
+    if extensions.is_some_and(|extensions| extensions.get(extension).is_some()) {
         return request.clone();
     }
+    let declared = envelope.declaring(extension).capabilities;
     edit_params(request, |params| {
         edit_meta(params, |meta| meta.set(CLIENT_CAPABILITIES, declared));
     })
