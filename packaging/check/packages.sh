@@ -35,7 +35,7 @@ the_rpm_package_is_built_and_holds_what_it_should() {
         --define "_dbpath $work/rpmdb" "$rendered/rpm/mcp-tether.spec"
     package=$(echo "$work"/rpm/RPMS/x86_64/mcp-tether-"$version"-1*.x86_64.rpm)
     rpm --dbpath "$work/rpmdb" -qlp "$package"
-    rpm --dbpath "$work/rpmdb" -qlp "$package" | grep -qx /usr/bin/mcp-tether
+    rpm --dbpath "$work/rpmdb" -qlp "$package" | grep -x /usr/bin/mcp-tether
     mkdir "$work/rpm/out"
     (cd "$work/rpm/out" && rpm2cpio "$package" | bsdtar -xf -)
     cmp "$work/rpm/out/usr/bin/mcp-tether" "$MCP_TETHER_BINARY"
@@ -95,7 +95,7 @@ the_arch_package_is_built() {
     package=$work/aur/mcp-tether-bin-$version-1-x86_64.pkg.tar.gz
     bsdtar -tf "$package"
     bsdtar -xOf "$package" usr/bin/mcp-tether | cmp - "$MCP_TETHER_BINARY"
-    bsdtar -tf "$package" | grep -qx usr/share/man/man1/mcp-tether.1.gz
+    bsdtar -tf "$package" | grep -x usr/share/man/man1/mcp-tether.1.gz
 }
 
 nix_can_read_its_files() {

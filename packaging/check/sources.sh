@@ -30,11 +30,12 @@ the_owner_is_one_value() {
 }
 
 the_crate_gets_its_repository() {
-    cp Cargo.toml "$work/Cargo.toml"
-    packaging/render.sh --cargo "$work/Cargo.toml"
-    MCP_TETHER_OWNER=somebody-else packaging/render.sh --cargo "$work/Cargo.toml"
-    MCP_TETHER_OWNER=somebody-else packaging/render.sh --cargo "$work/Cargo.toml"
-    diff <(diff Cargo.toml "$work/Cargo.toml" | grep '^[<>]') \
+    local copy=$work/published.toml
+    cp Cargo.toml "$copy"
+    packaging/render.sh --cargo "$copy"
+    MCP_TETHER_OWNER=somebody-else packaging/render.sh --cargo "$copy"
+    MCP_TETHER_OWNER=somebody-else packaging/render.sh --cargo "$copy"
+    diff <(diff Cargo.toml "$copy" | grep '^[<>]') \
         <(echo '> repository = "https://github.com/somebody-else/mcp-tether"')
 }
 
@@ -49,7 +50,7 @@ the_dockerfile_names_what_is_there() {
     grep -qx 'ENTRYPOINT \["/mcp-tether"\]' "$file"
     # Its settings are settings.
     while read -r variable; do
-        [[ $variable == HOME ]] || "$MCP_TETHER_BINARY" --help | grep -q -- "--$(tr 'A-Z_' 'a-z-' <<<"$variable")\b"
+        [[ $variable == HOME ]] || "$MCP_TETHER_BINARY" --help | grep -- "--$(tr 'A-Z_' 'a-z-' <<<"$variable")\b"
     done < <(grep -o 'MCP_TETHER_[A-Z_]*' "$file" | sed 's/MCP_TETHER_//')
 }
 
