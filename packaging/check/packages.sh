@@ -10,7 +10,7 @@ the_debian_package_is_built_installed_run_and_removed() {
     package=$(packaging/deb/build.sh amd64 "$MCP_TETHER_BINARY" "$rendered" "$work/deb")
     dpkg-deb -I "$package"
     # What only a program for development is guilty of.
-    [[ $MCP_TETHER_BINARY == */release/* ]] || given=(--suppress-tags unstripped-binary-or-object,undeclared-elf-prerequisites)
+    [[ $MCP_TETHER_BINARY == */release/* ]] || given=(--suppress-tags "unstripped-binary-or-object,undeclared-elf-prerequisites")
     lintian --allow-root --fail-on error,warning --tag-display-limit 0 "${given[@]}" "$package"
     # shellcheck disable=SC2064 # the package that is known now
     trap 'as_root dpkg --purge mcp-tether >/dev/null 2>&1 || true' EXIT

@@ -12,6 +12,9 @@ import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+/// Longer than anything here takes.
+const LIMIT = 30_000;
+
 const LINES = [
   '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"check","version":"1"}}}',
   '{"jsonrpc":"2.0","method":"notifications/initialized"}',
@@ -41,6 +44,11 @@ function start(command, args, env = {}) {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
+  setTimeout(() => {
+    console.error('it does not end');
+    for (const pid of [child.pid, ...children(child.pid)]) process.kill(pid, 'SIGKILL');
+    process.exit(1);
+  }, LIMIT).unref();
   const said = { out: '', err: '' };
   child.stdout.on('data', (part) => (said.out += part));
   child.stderr.on('data', (part) => (said.err += part));
