@@ -6,7 +6,7 @@ import sys
 import zlib
 
 SIZE = 512
-SAMPLES = 4
+SAMPLES = 3
 BACK = (24, 32, 52)
 FRONT = (244, 246, 250)
 ACCENT = (94, 196, 176)
