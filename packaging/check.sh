@@ -35,7 +35,7 @@ trap 'exit 143' TERM HUP
 # Runs a function as one check, in a shell of its own so that `set -e` counts; its name is its sentence.
 check() {
     local log=$work/log started=$SECONDS status=0
-    if [[ -n ${MCP_TETHER_CHECK-} && ! $1 =~ $MCP_TETHER_CHECK ]]; then
+    if [[ -n ${MCP_TETHER_CHECK-} && ! $* =~ $MCP_TETHER_CHECK ]]; then
         skipped=$((skipped + 1))
         return
     fi
@@ -138,4 +138,8 @@ check actions_are_pinned
 looks_at='include in Cargo.toml'
 check the_crate_is_packed_and_built
 
+if ((passed == 0)); then
+    echo "no check is called like ${MCP_TETHER_CHECK-}" >&2
+    exit 1
+fi
 echo "test result: ok. $passed passed; 0 failed; $skipped ignored; 0 measured"
