@@ -91,7 +91,7 @@ looks_at=packaging/render.sh
 check rendering_again_changes_nothing
 check nothing_else_holds_the_version
 check the_owner_is_one_value
-check the_crate_gets_its_repository
+check the_crate_gets_its_owner
 looks_at='src/cli/completions.rs, and BLESS=1 cargo test --test it generate'
 check bash_reads_its_completions
 check zsh_completes
@@ -116,6 +116,7 @@ looks_at=packaging/nix
 check nix_can_read_its_files
 looks_at=packaging/homebrew
 check the_formulas_work
+check a_formula_can_be_had_of_the_checkout
 looks_at=packaging/scoop
 check the_manifest_is_right scoop
 looks_at=packaging/winget

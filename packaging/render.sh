@@ -3,10 +3,10 @@
 # from Cargo.toml, checksums from the release's SHA256SUMS, and the owner of the repository is the value below. Nothing else
 # holds any of them.
 #
-#   packaging/render.sh OUT SHA256SUMS     render all manifests
-#   packaging/render.sh --cargo FILE       put the repository into that Cargo.toml, for `cargo publish`
-#   packaging/render.sh --version          print the version
-#   packaging/render.sh --owner            print the owner
+#   packaging/render.sh OUT SHA256SUMS [FILE...]   render all manifests, or those files, like homebrew/mcp-tether.rb
+#   packaging/render.sh --publish CHECKOUT         put the owner into Cargo.toml and README.md there, for `cargo publish`
+#   packaging/render.sh --version                  print the version
+#   packaging/render.sh --owner                    print the owner
 #
 # MCP_TETHER_OWNER takes the place of the owner, MCP_TETHER_DOWNLOADS that of the address of the release's files.
 set -euo pipefail
@@ -27,14 +27,15 @@ fail() {
     exit 1
 }
 
-# Puts the repository after the description, or corrects it.
-cargo_toml() {
+# The crate's page shows the repository, and the MCP registry looks for a name in its README.
+publish() {
     local line="repository = \"$repository\""
-    if grep -q '^repository = ' "$1"; then
-        sed -i "s|^repository = .*|$line|" "$1"
+    if grep -q '^repository = ' "$1/Cargo.toml"; then
+        sed -i "s|^repository = .*|$line|" "$1/Cargo.toml"
     else
-        sed -i "/^description = /a $line" "$1"
+        sed -i "/^description = /a $line" "$1/Cargo.toml"
     fi
+    sed -i "s|mcp-name: io\.github\.[A-Za-z0-9-]*/|mcp-name: io.github.$owner/|" "$1/README.md"
 }
 
 # The checksum of a file of the release.
@@ -59,19 +60,27 @@ render() {
     printf '%s\n' "$text" >"$2"
 }
 
+templates() {
+    if (($# > 0)); then
+        printf "$here/%s.in\n" "$@"
+    else
+        find "$here" -name '*.in' -not -path '*/node_modules/*' | sort
+    fi
+}
+
 all() {
     local template file
     while IFS= read -r template; do
         file=${template#"$here"/}
         file=${file%.in}
         render "$template" "$out/${file//OWNER/$owner}"
-    done < <(find "$here" -name '*.in' -not -path '*/node_modules/*' | sort)
+    done < <(templates "$@")
 }
 
 case ${1-} in
     --version) echo "$version" ;;
     --owner) echo "$owner" ;;
-    --cargo) cargo_toml "${2:?which Cargo.toml?}" ;;
+    --publish) publish "${2:?which checkout?}" ;;
     '' | -*)
         sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
         exit 2
@@ -79,6 +88,6 @@ case ${1-} in
     *)
         out=$1 sums=${2:?render.sh: which SHA256SUMS?}
         [[ -r $sums ]] || fail "cannot read $sums"
-        all
+        all "${@:3}"
         ;;
 esac

@@ -29,14 +29,30 @@ the_owner_is_one_value() {
     if git grep -nE 'github\.com/[A-Za-z0-9_-]+/mcp-tether' -- . ':!packaging/render.sh' ':!packaging/check'; then return 1; fi
 }
 
-the_crate_gets_its_repository() {
-    local copy=$work/published.toml
-    cp Cargo.toml "$copy"
-    packaging/render.sh --cargo "$copy"
-    MCP_TETHER_OWNER=somebody-else packaging/render.sh --cargo "$copy"
-    MCP_TETHER_OWNER=somebody-else packaging/render.sh --cargo "$copy"
-    diff <(diff Cargo.toml "$copy" | grep '^[<>]') \
+the_crate_gets_its_owner() {
+    local copy=$work/published owner
+    mkdir "$copy"
+    cp Cargo.toml "$copy/"
+    echo 'The MCP registry knows it as `mcp-name: io.github.example/mcp-tether`.' >"$copy/README.md"
+    for owner in one-owner somebody-else somebody-else; do
+        MCP_TETHER_OWNER=$owner packaging/render.sh --publish "$copy"
+    done
+    diff <(diff Cargo.toml "$copy/Cargo.toml" | grep '^[<>]') \
         <(echo '> repository = "https://github.com/somebody-else/mcp-tether"')
+    diff "$copy/README.md" <(echo 'The MCP registry knows it as `mcp-name: io.github.somebody-else/mcp-tether`.')
+}
+
+# Before there is a release, as packaging/README.md says it.
+a_formula_can_be_had_of_the_checkout() {
+    local local=$work/dist formula
+    packaging/archive.sh source "$local"
+    (cd "$local" && sha256sum -- *.tar.gz >SHA256SUMS)
+    MCP_TETHER_DOWNLOADS=file://$local packaging/render.sh "$local" "$local/SHA256SUMS" homebrew/mcp-tether.rb
+    formula=$local/homebrew/mcp-tether.rb
+    ruby -c "$formula"
+    curl -fsS -o "$work/fetched" "$(sed -n 's/^  url "\(.*\)"/\1/p' "$formula")"
+    echo "$(sed -n 's/^  sha256 "\(.*\)"/\1/p' "$formula")  $work/fetched" | sha256sum -c
+    [[ $(find "$local/homebrew" -type f | wc -l) == 1 ]]
 }
 
 # Docker is not here: what is copied must be there, and what makes the image safe must be said.
@@ -72,14 +88,19 @@ EOF
 }
 
 the_crate_is_packed_and_built() {
-    local target=${CARGO_TARGET_DIR:-$PWD/target} name=mcp-tether-$version file
+    local target=${CARGO_TARGET_DIR:-$PWD/target} name=mcp-tether-$version file folder
+    folder=$target/packaged
+    rm -rf "$folder"
+    mkdir -p "$folder"
     cargo package --locked --no-verify --allow-dirty --quiet --target-dir "$work/crate"
-    tar -xzf "$work/crate/package/$name.crate" -C "$work"
+    # With the time of now: cargo would take files as old as the crate's for those that it has built.
+    tar -xzmf "$work/crate/package/$name.crate" -C "$folder"
     for file in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE completions/mcp-tether.bash packaging/man/mcp-tether.1; do
-        [[ -e $work/$name/$file ]] || { echo "no $file" && return 1; }
+        [[ -e $folder/$name/$file ]] || { echo "no $file" && return 1; }
     done
-    [[ ! -e $work/$name/packaging/render.sh ]]
+    [[ ! -e $folder/$name/packaging/render.sh ]]
     # Dependencies have been built there before.
-    (cd "$work/$name" && CARGO_TARGET_DIR=$target cargo build --locked --offline --bin mcp-tether)
+    (cd "$folder/$name" && CARGO_TARGET_DIR=$target cargo build --locked --offline --bin mcp-tether)
     diff <("$target/debug/mcp-tether" --version) <(echo "mcp-tether $version")
+    rm -rf "$folder"
 }
