@@ -2,10 +2,12 @@
 
 mod account;
 mod args;
+mod completions;
 mod connection;
 mod grant;
 mod handles;
 mod login;
+mod man;
 mod oauth;
 mod resolve;
 mod run;
@@ -24,7 +26,11 @@ use crate::ui;
 /// Runs the program with `args`, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
-    let command = match resolve::resolve(&args.into_iter().collect::<Vec<_>>(), &env) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(shell) = completions::asked(&env) {
+        return completions::answer(&shell, &args, &env);
+    }
+    let command = match resolve::resolve(&args, &env) {
         Ok(command) => command,
         Err(resolve::Unresolved::Said(told)) => {
             let _ = told.print();
@@ -37,6 +43,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(args) => login::login(args, &env),
         Command::Logout(args) => status::logout(args, &env),
         Command::Status(args) => status::status(args, &env),
+        Command::Completions(args) => completions::print(args),
+        Command::Man(args) => man::write(args),
     };
     match outcome {
         Ok(exit) => exit,

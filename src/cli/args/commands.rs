@@ -1,6 +1,8 @@
 //! The commands, and what each takes beside the options of the bridge.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
 
 use super::Bridge;
 
@@ -15,6 +17,11 @@ pub enum Command {
     Logout(Logout),
     /// Lists sign-ins
     Status(Status),
+    /// Prints what makes a shell complete commands, options and the names of servers
+    Completions(Completions),
+    /// Writes the man pages
+    #[command(hide = true)]
+    Man(Man),
 }
 
 impl Command {
@@ -25,6 +32,7 @@ impl Command {
             Self::Login(login) => &mut login.bridge,
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
+            Self::Completions(_) | Self::Man(_) => return None,
         })
     }
 
@@ -33,7 +41,7 @@ impl Command {
         match self {
             Self::Run(_) | Self::Login(_) => true,
             Self::Logout(logout) => !logout.all,
-            Self::Status(_) => false,
+            Self::Status(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
@@ -69,4 +77,20 @@ pub struct Status {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Folder to write them to
+    #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
 }
