@@ -5,6 +5,7 @@ mod args;
 mod connection;
 mod grant;
 mod handles;
+mod import;
 mod login;
 mod oauth;
 mod resolve;
@@ -37,6 +38,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(args) => login::login(args, &env),
         Command::Logout(args) => status::logout(args, &env),
         Command::Status(args) => status::status(args, &env),
+        Command::Import(args) => import::import(args, &env),
     };
     match outcome {
         Ok(exit) => exit,

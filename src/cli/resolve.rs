@@ -93,7 +93,7 @@ pub fn resolve(
             Command::Login(_) => {
                 "give the whole address, like mcp-tether login https://example.com/mcp"
             }
-            Command::Run(_) | Command::Status(_) => {
+            Command::Run(_) | Command::Status(_) | Command::Import(_) => {
                 "give the whole address, like mcp-tether https://example.com/mcp"
             }
         };

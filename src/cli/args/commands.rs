@@ -15,6 +15,8 @@ pub enum Command {
     Logout(Logout),
     /// Lists sign-ins
     Status(Status),
+    /// Moves entries and sign-ins of mcp-remote over, those of one server if it is given
+    Import(Import),
 }
 
 impl Command {
@@ -25,6 +27,7 @@ impl Command {
             Self::Login(login) => &mut login.bridge,
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
+            Self::Import(import) => &mut import.bridge,
         })
     }
 
@@ -33,7 +36,7 @@ impl Command {
         match self {
             Self::Run(_) | Self::Login(_) => true,
             Self::Logout(logout) => !logout.all,
-            Self::Status(_) => false,
+            Self::Status(_) | Self::Import(_) => false,
         }
     }
 }
@@ -66,6 +69,19 @@ pub struct Logout {
 pub struct Status {
     #[command(flatten)]
     pub bridge: Bridge,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Change nothing: show what would be changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -1,0 +1,256 @@
+//! One sign-in, from the store of `mcp-remote` to ours. The server is asked for what that program did not write down; the
+//! tokens themselves go nowhere but into our store.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hash::Seed;
+use super::store::Stores;
+use super::variables::expanded;
+use crate::auth::{Foreign, Oauth, Taken};
+use crate::bridge::Remote;
+use crate::cli::args::{self, Bridge, Command};
+use crate::cli::connection::{self, Env};
+use crate::cli::login::knock;
+use crate::cli::resolve::{self, Unresolved};
+use crate::config::Paths;
+use crate::error::{Failure, Kind};
+
+/// How long a server may take to say what it wants.
+const ASK: Duration = Duration::from_secs(20);
+
+/// A sign-in that is looked for.
+pub struct Wanted {
+    /// What this program is started with.
+    pub from: From,
+    /// What is added to its environment.
+    pub env: Vec<(String, String)>,
+    /// What `mcp-remote` was started with.
+    pub seeds: Vec<Seed>,
+}
+
+/// Where the options stand.
+pub enum From {
+    /// They were typed.
+    Typed,
+    /// In an entry: the URL and the options.
+    Entry(Vec<String>),
+}
+
+/// Whether anything is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// All of it.
+    Do,
+    /// It is only told (`--dry-run`).
+    Show,
+}
+
+/// What became of a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignIn {
+    /// There is none.
+    None,
+    /// It is ours now, or would be; the folder that it is from.
+    Moved(String),
+    /// Ours is as new.
+    Known,
+    /// It has ended and cannot be renewed.
+    Ended,
+    /// The entry gives its credentials by itself.
+    NotNeeded,
+    /// It stays where it is.
+    Failed(Stays),
+}
+
+/// Why a sign-in was not moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stays {
+    /// Why.
+    pub what: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// What kind of reason it is.
+    pub reason: Reason,
+}
+
+/// Whether the same command may do better at another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It may: a network, say, is not there.
+    Passing,
+    /// Our store cannot be used.
+    Store,
+    /// It will not.
+    Lasting,
+}
+
+/// What all of them have in common.
+pub struct Move<'a> {
+    /// The store of `mcp-remote`.
+    pub stores: &'a Stores,
+    /// What was typed for this run.
+    pub typed: &'a Bridge,
+    /// The environment of this run.
+    pub env: &'a Env<'a>,
+    /// Whether anything is done.
+    pub mode: Mode,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+impl Move<'_> {
+    /// Moves the newest sign-in that was made for those arguments, if it is newer than ours.
+    pub async fn take(&self, wanted: &Wanted) -> SignIn {
+        let mut wrong = None;
+        let mut found = None;
+        for kept in self.stores.of(&wanted.seeds) {
+            match kept.read() {
+                Ok(foreign) => {
+                    found = Some((kept, foreign));
+                    break;
+                }
+                Err(why) => wrong = wrong.or(Some(why)),
+            }
+        }
+        let Some((kept, foreign)) = found else {
+            return wrong.map_or(SignIn::None, |why| {
+                SignIn::Failed(Stays {
+                    what: why,
+                    hint: Some(
+                        "sign in anew with mcp-tether login and the server's URL".to_owned(),
+                    ),
+                    reason: Reason::Lasting,
+                })
+            });
+        };
+        let own = |name: &str| {
+            let own = wanted.env.iter().find(|(own, _)| own == name);
+            own.map(|(_, value)| expanded(value, self.env))
+                .or_else(|| (self.env)(name))
+        };
+        let adopted = match &wanted.from {
+            From::Typed => self.adopt(self.typed, &own, foreign).await,
+            From::Entry(args) => match self.bridge(args, &own) {
+                Ok(bridge) => self.adopt(&bridge, &own, foreign).await,
+                Err(stays) => Err(stays),
+            },
+        };
+        match adopted {
+            Ok(SignIn::Moved(_)) => SignIn::Moved(kept.folder.display().to_string()),
+            Ok(other) => other,
+            Err(stays) => SignIn::Failed(stays),
+        }
+    }
+
+    async fn adopt(
+        &self,
+        bridge: &Bridge,
+        env: &Env<'_>,
+        foreign: Foreign,
+    ) -> Result<SignIn, Stays> {
+        let paths = Paths::find(env);
+        let remote = connection::remote(bridge, paths.as_ref(), env);
+        let remote = remote.map_err(|wrong| lasting(wrong.message, wrong.hint))?;
+        let oauth = remote.exchange.authorizer().oauth().cloned();
+        let Some(oauth) = oauth.filter(|oauth| oauth.grant().needs_person()) else {
+            return Ok(SignIn::NotNeeded);
+        };
+        let at = foreign.tokens.obtained_at;
+        if oauth.has_since(at).await.map_err(failed)? {
+            return Ok(SignIn::Known);
+        }
+        let over = foreign.tokens.expires_at.is_some_and(|end| end <= self.now);
+        if over && foreign.tokens.refresh.is_none() {
+            return Ok(SignIn::Ended);
+        }
+        if self.mode == Mode::Show {
+            return Ok(SignIn::Moved(String::new()));
+        }
+        let taken = self.ask(&remote, &oauth, foreign).await.map_err(failed)?;
+        Ok(match taken {
+            Taken::Kept => SignIn::Moved(String::new()),
+            Taken::Known => SignIn::Known,
+        })
+    }
+
+    async fn ask(
+        &self,
+        remote: &Remote,
+        oauth: &Arc<Oauth>,
+        foreign: Foreign,
+    ) -> Result<Taken, Failure> {
+        match tokio::time::timeout(ASK, knock(remote)).await {
+            // Its challenge says where its metadata is.
+            Ok(Err(Failure::SignInNeeded(_)) | Ok(())) => {}
+            Ok(Err(failure @ Failure::Unreachable { .. })) => return Err(failure),
+            Ok(Err(failure)) => tracing::debug!("the server was asked in vain: {failure}"),
+            Err(_) => {
+                return Err(Failure::Unreachable {
+                    what: format!("the server did not answer within {} s", ASK.as_secs()),
+                    hint: "try again when the server can be reached",
+                });
+            }
+        }
+        oauth.take_over(foreign).await
+    }
+
+    /// The options as a bridge of those arguments has them.
+    fn bridge(
+        &self,
+        args: &[String],
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Bridge, Stays> {
+        let mut words = vec![OsString::from("mcp-tether")];
+        let mut args = args.iter().map(|arg| expanded(arg, env)).peekable();
+        while let Some(arg) = args.next() {
+            let header = arg == "--header" && args.peek().is_some_and(|value| value.contains("${"));
+            if header {
+                // Only the host knows its value.
+                args.next();
+            } else {
+                words.push(arg.into());
+            }
+        }
+        let command = resolve::resolve(&words, env).map_err(|wrong| match wrong {
+            Unresolved::Wrong(fatal) => lasting(fatal.message, fatal.hint),
+            Unresolved::Said(told) => {
+                let told = told.to_string();
+                let first = told.lines().next().unwrap_or_default();
+                lasting(first.trim_start_matches("error: ").to_owned(), None)
+            }
+        })?;
+        let Command::Run(mut bridge) = command else {
+            return Err(lasting(
+                "its arguments are those of a command".to_owned(),
+                None,
+            ));
+        };
+        if bridge.authorization.store == args::Store::Auto {
+            bridge.authorization.store = self.typed.authorization.store;
+        }
+        Ok(bridge)
+    }
+}
+
+fn lasting(what: String, hint: Option<String>) -> Stays {
+    Stays {
+        what,
+        hint,
+        reason: Reason::Lasting,
+    }
+}
+
+fn failed(failure: Failure) -> Stays {
+    let reason = match (&failure, failure.kind()) {
+        (Failure::Store { .. }, _) => Reason::Store,
+        (_, Kind::Unreachable | Kind::Timeout) => Reason::Passing,
+        _ => Reason::Lasting,
+    };
+    Stays {
+        what: failure.to_string(),
+        hint: failure.hint(),
+        reason,
+    }
+}
