@@ -2,29 +2,36 @@
 //! one instead, with the same options, and its sign-ins are kept in our store. Its own files stay as they are.
 
 mod command;
+mod entries;
 mod flags;
 mod hash;
+mod ours;
 mod report;
 mod store;
 mod take;
+mod typed;
 mod variables;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::args::{Bridge, Import, Store};
+use super::args::{Import, Store};
 use super::connection::{self, Env};
 use super::run;
 use crate::config::Paths;
 use crate::error::{Exit, Fatal};
 use crate::net::guard;
 use crate::ui;
+use entries::Work;
 use hash::Seed;
-use report::{Problem, Report, Server};
-use store::Stores;
+use report::{Orphan, Report, Server};
+use store::{Kept, Stores};
 use take::{From, Mode, Move, SignIn, Wanted};
-use url::Url;
+
+/// The variable that names another folder for the files of `mcp-remote`.
+const FOLDER: &str = "MCP_REMOTE_CONFIG_DIR";
 
 /// Moves entries and sign-ins.
 ///
@@ -41,7 +48,13 @@ pub fn import(args: &Import, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     }
     let mode = if args.dry_run { Mode::Show } else { Mode::Do };
     let now = SystemTime::now();
-    let stores = Stores::scan(&bases(env)?);
+    let home = home(env)?;
+    let project = std::env::current_dir().ok();
+    let files = entries::files(&home, project.as_deref(), env);
+    let base = base(&home, env);
+    let mut bases = entries::folders(&files, FOLDER);
+    bases.insert(base.clone());
+    let stores = Stores::scan(&bases);
     let work = Move {
         stores: &stores,
         typed: &args.bridge,
@@ -49,21 +62,55 @@ pub fn import(args: &Import, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         mode,
         now: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
     };
+    let program = ours::program(env).map_err(|wrong| run::cannot_start(&wrong))?;
     let report = run::on_runtime(async {
-        match &args.bridge.server {
-            Some(_) => one(&work).await,
-            None => Ok(Report::new(mode)),
+        if args.bridge.server.is_some() {
+            return one(&work).await;
         }
+        let entries = Work {
+            work: &work,
+            files: &files,
+            program: &program,
+            now,
+        };
+        Ok(everything(&entries).await)
     })??;
-    Ok(tell(args, &report))
+    Ok(tell(args, &report, &base, &home))
 }
 
-/// The folders in which `mcp-remote` keeps its files.
-fn bases(env: &Env<'_>) -> Result<Vec<PathBuf>, Fatal> {
-    if let Some(named) = env("MCP_REMOTE_CONFIG_DIR").filter(|named| !named.is_empty()) {
-        return Ok(vec![PathBuf::from(named)]);
+/// All entries and their sign-ins; what is left is told.
+async fn everything(work: &Work<'_>) -> Report {
+    let mut ledger = work.all().await;
+    let stores = work.work.stores;
+    let explained: Vec<&Kept> = stores.of(&ledger.seeds).collect();
+    let mut named = BTreeSet::new();
+    for kept in &stores.kept {
+        // The newest of each stands for the older ones.
+        if explained.iter().any(|other| other.prefix == kept.prefix) || !named.insert(&kept.prefix)
+        {
+            continue;
+        }
+        let written = UNIX_EPOCH
+            .checked_add(Duration::from_secs(kept.at))
+            .unwrap_or(UNIX_EPOCH);
+        ledger.report.orphans.push(Orphan {
+            path: kept.path().display().to_string(),
+            issuer: kept.read().ok().and_then(|foreign| foreign.issuer),
+            written_at: humantime::format_rfc3339_seconds(written).to_string(),
+        });
     }
-    Ok(vec![home(env)?.join(".mcp-auth")])
+    for wrong in &stores.wrongs {
+        ledger
+            .report
+            .problem(wrong.clone(), Some("check who owns it"));
+    }
+    ledger.report
+}
+
+/// The folder in which `mcp-remote` keeps its files.
+fn base(home: &Path, env: &Env<'_>) -> PathBuf {
+    let named = env(FOLDER).filter(|named| !named.is_empty());
+    named.map_or_else(|| home.join(".mcp-auth"), PathBuf::from)
 }
 
 fn home(env: &Env<'_>) -> Result<PathBuf, Fatal> {
@@ -87,7 +134,7 @@ async fn one(work: &Move<'_>) -> Result<Report, Fatal> {
     let wanted = Wanted {
         from: From::Typed,
         env: Vec::new(),
-        seeds: vec![seed(work.typed)],
+        seeds: vec![Seed::of(work.typed)],
     };
     let sign_in = work.take(&wanted).await;
     let mut report = Report::new(work.mode);
@@ -100,11 +147,10 @@ async fn one(work: &Move<'_>) -> Result<Report, Fatal> {
             }
             _ => "give the URL, --header and --resource exactly as mcp-remote got them",
         };
-        report.problems.push(Problem {
-            what: format!("mcp-remote has kept no sign-in to {shown}"),
-            hint: Some(hint.to_owned()),
-            store: false,
-        });
+        report.problem(
+            format!("mcp-remote has kept no sign-in to {shown}"),
+            Some(hint),
+        );
     }
     report.sign_ins.push(Server {
         url: shown,
@@ -113,35 +159,8 @@ async fn one(work: &Move<'_>) -> Result<Report, Fatal> {
     Ok(report)
 }
 
-/// What the files of a sign-in with those options are named by.
-fn seed(bridge: &Bridge) -> Seed {
-    let given = &bridge.authorization;
-    let lines = bridge.remote.header.iter().map(String::as_str);
-    let files: Vec<String> = bridge
-        .remote
-        .header_file
-        .iter()
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .collect();
-    let in_files = files.iter().flat_map(|text| text.lines().map(str::trim));
-    let in_files = in_files.filter(|line| !line.starts_with('#'));
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    Seed {
-        url: bridge.server.clone().unwrap_or_default(),
-        resource: given.resource.clone(),
-        parameters: given.authorize_param.clone(),
-        headers: in_files
-            .chain(lines)
-            .filter_map(flags::header_line)
-            .map(owned)
-            .collect(),
-        metadata_url: given.client_metadata_url.clone(),
-        token_endpoint: given.token_endpoint.clone().map(Url::into),
-    }
-}
-
 /// Prints the report, and gives the exit code that belongs to it.
-fn tell(args: &Import, report: &Report) -> ExitCode {
+fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> ExitCode {
     if args.json {
         ui::data(&serde_json::json!(report).to_string());
     } else {
@@ -149,14 +168,14 @@ fn tell(args: &Import, report: &Report) -> ExitCode {
         if !text.is_empty() {
             ui::data(&text);
         }
+        for note in notes(report, base, home) {
+            ui::note(&note);
+        }
     }
     for problem in &report.problems {
         let hint = problem.hint.as_deref();
-        ui::note(&format!(
-            "{}{}",
-            problem.what,
-            hint.map_or(String::new(), |hint| format!("\nhint: {hint}"))
-        ));
+        let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
+        ui::note(&format!("{}{hint}", problem.what));
     }
     if report.problems.iter().any(|problem| problem.store) {
         return ExitCode::from(Exit::Store as u8);
@@ -166,4 +185,49 @@ fn tell(args: &Import, report: &Report) -> ExitCode {
     } else {
         ExitCode::from(Exit::Failed as u8)
     }
+}
+
+/// What there is to know beside what was done.
+fn notes(report: &Report, base: &Path, home: &Path) -> Vec<String> {
+    let mut notes = Vec::new();
+    let shown = ours::shown(base, home);
+    if report.is_empty() && report.problems.is_empty() {
+        notes.push("nothing to do: no entry starts mcp-remote".to_owned());
+    }
+    if !report.orphans.is_empty() {
+        let mut note = format!(
+            "no entry explains {} of the sign-ins in {shown}, and their files do not name the server:",
+            report.orphans.len()
+        );
+        for orphan in &report.orphans {
+            let file = ours::shown(Path::new(&orphan.path), home);
+            let issuer = orphan.issuer.as_deref().unwrap_or("an unknown issuer");
+            let day = orphan.written_at.get(..10).unwrap_or_default();
+            note.push_str(&format!("\n  {file}\n    of {issuer}, {day}"));
+        }
+        note.push_str("\nhint: mcp-tether import URL, with the options that mcp-remote had");
+        notes.push(note);
+    }
+    if report.dry_run {
+        return notes;
+    }
+    let hosts = report.moved_hosts();
+    if !hosts.is_empty() {
+        notes.push(format!(
+            "start {} again, if it runs: it knows the old entries only",
+            hosts.join(", ")
+        ));
+    }
+    if report.has_moved() {
+        let done = report.orphans.is_empty() && report.problems.is_empty();
+        let remove = match done {
+            false => String::new(),
+            true if cfg!(windows) => "\nhint: once all works, delete that folder".to_owned(),
+            true => format!(
+                "\nhint: once all works, and nothing starts mcp-remote any more: rm -r {shown}"
+            ),
+        };
+        notes.push(format!("the files in {shown} stay as they are{remove}"));
+    }
+    notes
 }

@@ -1,6 +1,7 @@
 //! `import`: sign-ins and entries of `mcp-remote` move over, and nobody has to sign in again.
 #![cfg(unix)]
 
+mod entries;
 mod shop;
 
 use std::fs;
@@ -213,6 +214,7 @@ fn the_newest_counts_and_nothing_newer_is_overwritten() {
 #[test]
 fn what_the_hash_is_made_of_finds_the_sign_in() {
     let (scene, login) = signed_in();
+    scene.mcp.mcp.server.allow_idle();
     let url = scene.mcp.url();
     let headers = r#"{"X-A":"${A}","X-B":"2"}"#;
     let seed = format!("{url}|https://other.example/|{headers}");

@@ -44,8 +44,9 @@ const TOOL = { name: 'whoami', description: 'Names the user', inputSchema: { typ
 const EVENTS = ['registration_create.success', 'authorization.success', 'access_token.saved', 'grant.revoked'];
 const TROUBLE = ['registration_create.error', 'authorization.error', 'grant.error', 'revocation.error', 'server_error'];
 
-/// Starts both. `events` and `secrets` grow as things happen. `more` is configuration of the provider, which counts most.
-export async function startPeer(more = {}) {
+/// Starts both. `events` and `secrets` grow as things happen. `more` gives configuration of the provider for the server's
+/// URL, which counts most.
+export async function startPeer(more = () => ({})) {
   const [authorization, resource] = await Promise.all([listen(), listen()]);
   const peer = new Peer(authorization, resource, more);
   authorization.server.on('request', (request, response) => peer.authorize(request, response));
@@ -68,7 +69,7 @@ class Peer {
     this.issued = { access_token: [], refresh_token: [] };
     /// The last request that was let in with a bound token: its token and its proof.
     this.proven = null;
-    this.#provider = this.#build(more);
+    this.#provider = this.#build(more(this.url('/mcp')));
   }
 
   /// The address of a resource.

@@ -1,10 +1,13 @@
 //! What `import` did, or would do: for people, or as JSON with stable names. Never a token, and no argument of an entry but
 //! its URL without the values of its query.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::take::{Mode, Reason, SignIn};
+use crate::hosts;
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -127,6 +130,18 @@ impl Report {
         }
     }
 
+    /// Notes something that went wrong, once.
+    pub fn problem(&mut self, what: String, hint: Option<&str>) {
+        let problem = Problem {
+            what,
+            hint: hint.map(str::to_owned),
+            store: false,
+        };
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
     /// Notes what went wrong with a sign-in, once.
     pub fn note(&mut self, server: &str, sign_in: &SignIn) {
         if let SignIn::Failed(stays) = sign_in {
@@ -154,6 +169,15 @@ impl Report {
         let mut entries = self.files.iter().flat_map(|file| &file.entries);
         entries.any(|entry| moved(&entry.sign_in))
             || self.sign_ins.iter().any(|server| moved(&server.sign_in))
+    }
+
+    /// The programs of which an entry was moved, by their own names.
+    pub fn moved_hosts(&self) -> Vec<&'static str> {
+        let entries = self.files.iter().flat_map(|file| &file.entries);
+        let moved = entries.filter(|entry| entry.moved);
+        let named = moved.filter_map(|entry| hosts::by_id(&entry.host));
+        let names: BTreeSet<&'static str> = named.map(|host| host.name).collect();
+        names.into_iter().collect()
     }
 
     /// For people: the changes where they are only told, then each file and its entries.

@@ -42,7 +42,7 @@ pub struct Stores {
 
 impl Stores {
     /// Looks through the folders at `bases`; one that is not there is none.
-    pub fn scan(bases: &[PathBuf]) -> Self {
+    pub fn scan<'a>(bases: impl IntoIterator<Item = &'a PathBuf>) -> Self {
         let mut stores = Self::default();
         for base in bases {
             stores.base(base);

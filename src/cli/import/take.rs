@@ -196,6 +196,24 @@ impl Move<'_> {
         oauth.take_over(foreign).await
     }
 
+    /// What names the files of sign-ins that were made with the arguments of an entry of ours, as they stand and as the host
+    /// may hand them over.
+    pub fn seeds(&self, args: &[String], env: &[(String, String)]) -> Vec<Seed> {
+        let own = |name: &str| {
+            let own = env.iter().find(|(own, _)| own == name);
+            own.map(|(_, value)| value.clone())
+                .or_else(|| (self.env)(name))
+        };
+        let words = std::iter::once("mcp-tether".to_owned()).chain(args.iter().cloned());
+        let words: Vec<OsString> = words.map(OsString::from).collect();
+        let Ok(Command::Run(bridge)) = resolve::resolve(&words, &own) else {
+            return Vec::new();
+        };
+        let seed = Seed::of(&bridge);
+        let replaced = seed.map(|text| expanded(text, own));
+        vec![seed, replaced]
+    }
+
     /// The options as a bridge of those arguments has them.
     fn bridge(
         &self,
