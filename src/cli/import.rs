@@ -5,7 +5,6 @@ mod command;
 mod entries;
 mod flags;
 mod hash;
-mod ours;
 mod report;
 mod store;
 mod take;
@@ -19,6 +18,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{Import, Store};
 use super::connection::{self, Env};
+use super::install::place::Place;
+use super::install::program;
 use super::run;
 use crate::config::Paths;
 use crate::error::{Exit, Fatal};
@@ -48,10 +49,10 @@ pub fn import(args: &Import, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     }
     let mode = if args.dry_run { Mode::Show } else { Mode::Do };
     let now = SystemTime::now();
-    let home = home(env)?;
-    let project = std::env::current_dir().ok();
-    let files = entries::files(&home, project.as_deref(), env);
-    let base = base(&home, env);
+    let place = Place::find(env)?;
+    let home = place.places().home;
+    let files = entries::files(&place);
+    let base = base(home, env);
     let mut bases = entries::folders(&files, FOLDER);
     bases.insert(base.clone());
     let stores = Stores::scan(&bases);
@@ -62,7 +63,7 @@ pub fn import(args: &Import, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         mode,
         now: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
     };
-    let program = ours::program(env).map_err(|wrong| run::cannot_start(&wrong))?;
+    let command = program::command(env)?;
     let report = run::on_runtime(async {
         if args.bridge.server.is_some() {
             return one(&work).await;
@@ -70,12 +71,12 @@ pub fn import(args: &Import, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         let entries = Work {
             work: &work,
             files: &files,
-            program: &program,
+            program: &command,
             now,
         };
         Ok(everything(&entries).await)
     })??;
-    Ok(tell(args, &report, &base, &home))
+    Ok(tell(args, &report, &base, home))
 }
 
 /// All entries and their sign-ins; what is left is told.
@@ -111,20 +112,6 @@ async fn everything(work: &Work<'_>) -> Report {
 fn base(home: &Path, env: &Env<'_>) -> PathBuf {
     let named = env(FOLDER).filter(|named| !named.is_empty());
     named.map_or_else(|| home.join(".mcp-auth"), PathBuf::from)
-}
-
-fn home(env: &Env<'_>) -> Result<PathBuf, Fatal> {
-    let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-    let named = env(variable)
-        .filter(|home| !home.is_empty())
-        .map(PathBuf::from);
-    let known = || directories::BaseDirs::new().map(|known| known.home_dir().to_owned());
-    named.or_else(known).ok_or_else(|| {
-        Fatal::usage(
-            "this user has no home folder to look in",
-            format!("set {variable} to a folder"),
-        )
-    })
 }
 
 /// The sign-in to the server that was typed.
@@ -190,17 +177,17 @@ fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> ExitCode {
 /// What there is to know beside what was done.
 fn notes(report: &Report, base: &Path, home: &Path) -> Vec<String> {
     let mut notes = Vec::new();
-    let shown = ours::shown(base, home);
+    let folder = shown(base, home);
     if report.is_empty() && report.problems.is_empty() {
         notes.push("nothing to do: no entry starts mcp-remote".to_owned());
     }
     if !report.orphans.is_empty() {
         let mut note = format!(
-            "no entry explains {} of the sign-ins in {shown}, and their files do not name the server:",
+            "no entry explains {} of the sign-ins in {folder}, and their files do not name the server:",
             report.orphans.len()
         );
         for orphan in &report.orphans {
-            let file = ours::shown(Path::new(&orphan.path), home);
+            let file = shown(Path::new(&orphan.path), home);
             let issuer = orphan.issuer.as_deref().unwrap_or("an unknown issuer");
             let day = orphan.written_at.get(..10).unwrap_or_default();
             note.push_str(&format!("\n  {file}\n    of {issuer}, {day}"));
@@ -224,10 +211,18 @@ fn notes(report: &Report, base: &Path, home: &Path) -> Vec<String> {
             false => String::new(),
             true if cfg!(windows) => "\nhint: once all works, delete that folder".to_owned(),
             true => format!(
-                "\nhint: once all works, and nothing starts mcp-remote any more: rm -r {shown}"
+                "\nhint: once all works, and nothing starts mcp-remote any more: rm -r {folder}"
             ),
         };
-        notes.push(format!("the files in {shown} stay as they are{remove}"));
+        notes.push(format!("the files in {folder} stay as they are{remove}"));
     }
     notes
+}
+
+/// A path for people: the home folder as `~`.
+fn shown(path: &Path, home: &Path) -> String {
+    match path.strip_prefix(home) {
+        Ok(rest) => Path::new("~").join(rest).display().to_string(),
+        Err(_) => path.display().to_string(),
+    }
 }

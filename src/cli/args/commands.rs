@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Bridge;
+use super::{Bridge, Install, Uninstall};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -17,6 +17,10 @@ pub enum Command {
     Status(Status),
     /// Moves entries and sign-ins of mcp-remote over, those of one server if it is given
     Import(Import),
+    /// Adds a server to the config file of a host, or lists what hosts have
+    Install(Install),
+    /// Takes a server out of the config file of a host
+    Uninstall(Uninstall),
 }
 
 impl Command {
@@ -28,6 +32,8 @@ impl Command {
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
             Self::Import(import) => &mut import.bridge,
+            Self::Install(install) => &mut install.bridge,
+            Self::Uninstall(_) => return None,
         })
     }
 
@@ -36,7 +42,8 @@ impl Command {
         match self {
             Self::Run(_) | Self::Login(_) => true,
             Self::Logout(logout) => !logout.all,
-            Self::Status(_) | Self::Import(_) => false,
+            Self::Status(_) | Self::Import(_) | Self::Uninstall(_) => false,
+            Self::Install(install) => !install.list,
         }
     }
 }

@@ -10,13 +10,13 @@ use url::Url;
 use super::command::{Found, find};
 use super::flags::{self, Moved, Surroundings};
 use super::hash::Seed;
-use super::ours;
 use super::report::{self, Report, Server};
 use super::take::{From, Mode, Move, Reason, SignIn, Wanted};
 use super::variables::expanded;
-use crate::cli::connection::Env;
+use crate::cli::install::place::Place;
+use crate::cli::install::shelter::{Sheltered, sheltered};
 use crate::hosts::file::{self, Plan};
-use crate::hosts::{self, Broken, Entry, Host, Os, Places, Scope};
+use crate::hosts::{self, Broken, Entry, Host, Scope};
 use crate::net::guard;
 
 /// What the files are looked for and changed with.
@@ -35,13 +35,11 @@ pub struct Work<'a> {
 pub type Files = BTreeMap<PathBuf, Vec<&'static Host>>;
 
 /// The files of hosts: those for all projects, and those of the project in a folder.
-pub fn files(home: &Path, project: Option<&Path>, env: &Env<'_>) -> Files {
-    let os = Os::here();
-    let places = Places { os, home, env };
+pub fn files(place: &Place<'_>) -> Files {
     let mut files = Files::new();
     for host in hosts::all() {
-        let global = host.file(&places, &file::exists);
-        let project = project.and_then(|folder| host.project_file(folder, "", &file::exists));
+        let global = host.file(&place.places(), &file::exists);
+        let project = host.project_file(&place.folder, "", &file::exists);
         for path in [global, project].into_iter().flatten() {
             let readers = files.entry(path).or_default();
             if !readers.iter().any(|reader| reader.id == host.id) {
@@ -234,7 +232,6 @@ impl Work<'_> {
         ledger: &mut Ledger,
     ) -> Option<Entry> {
         let mut env = entry.env.clone();
-        env.extend(moved.env);
         let lookup = |name: &str| {
             let own = env
                 .iter()
@@ -260,13 +257,13 @@ impl Work<'_> {
             line.why = Some("its sign-in cannot be moved now, so mcp-remote keeps both".to_owned());
             return None;
         }
-        let mut args = moved.args;
-        let hidden = ours::hide(host, &mut args, &env);
+        let Sheltered { args, env: hidden } = sheltered(host, &entry.name, &moved.args);
         if !hidden.is_empty() {
             let names: Vec<&str> = hidden.iter().map(|(name, _)| name.as_str()).collect();
-            let names = names.join(", ");
+            env.retain(|(name, _)| !names.contains(&name.as_str()));
             line.notes.push(format!(
-                "secrets of headers move from the arguments to the variable {names}"
+                "what may be secret moves from the arguments to the environment, as {}",
+                names.join(", ")
             ));
         }
         env.extend(hidden);

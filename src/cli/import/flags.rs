@@ -29,14 +29,9 @@ pub struct Moved {
     pub seed: Seed,
     /// What says the same to this program.
     pub args: Vec<String>,
-    /// Variables to add to the entry's own.
-    pub env: Vec<(String, String)>,
     /// What its owner has to know.
     pub notes: Vec<String>,
 }
-
-/// The variable that gives `--static-oauth-client-info`.
-const CLIENT_INFO: &str = "MCP_TETHER_STATIC_OAUTH_CLIENT_INFO";
 
 /// Reads the arguments of `mcp-remote`.
 ///
@@ -271,15 +266,6 @@ impl Reader<'_> {
                 self.moved.seed.token_endpoint = Some(written);
                 self.keep(at, name, Some(trimmed));
             }
-            "static-oauth-client-info" if has_secret(value) => {
-                self.took.push(name.to_owned());
-                self.moved
-                    .env
-                    .push((CLIENT_INFO.to_owned(), value.to_owned()));
-                self.note(format!(
-                    "the client secret moves from the arguments to {CLIENT_INFO}"
-                ));
-            }
             "static-oauth-client-metadata" => {
                 self.keep(at, name, Some(value));
                 self.pinned_scope(at, value);
@@ -335,15 +321,6 @@ fn is_taken(name: &str, value: &str) -> bool {
 
 fn is_document(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.path() != "/")
-}
-
-/// Whether a client stands here with its secret, and not with a variable that holds it.
-fn has_secret(text: &str) -> bool {
-    let client: Option<Value> = serde_json::from_str(text).ok();
-    let secret = client
-        .as_ref()
-        .and_then(|client| client.get("client_secret")?.as_str());
-    secret.is_some_and(|secret| !secret.is_empty() && !secret.starts_with("${"))
 }
 
 #[cfg(test)]

@@ -253,7 +253,7 @@ fn secrets_leave_the_arguments_and_are_never_printed() {
         args(&moved)[1..],
         [
             "--header",
-            "Authorization:${AUTHORIZATION}",
+            "Authorization:${MINE_AUTHORIZATION}",
             "--header",
             "X-Plain: 1",
             "--header",
@@ -262,7 +262,7 @@ fn secrets_leave_the_arguments_and_are_never_printed() {
     );
     assert_eq!(
         moved["env"],
-        json!({ "KEY": "s3cret-2", "AUTHORIZATION": "Bearer s3cret-1" })
+        json!({ "KEY": "s3cret-2", "MINE_AUTHORIZATION": "Bearer s3cret-1" })
     );
     // It would replace the variables in arguments by itself.
     let moved = entry(&code);
@@ -311,6 +311,7 @@ fn an_entry_waits_for_its_sign_in_where_the_server_is_not_there() {
 #[test]
 fn a_sign_in_that_cannot_be_moved_does_not_keep_its_entry() {
     let (scene, login) = signed_in();
+    scene.mcp.mcp.server.allow_idle();
     let damaged = keep(&scene, Layout::Stamped, &login, 10);
     fs::write(&damaged, "{").unwrap();
     let path = cursor(&scene, &json!(["mcp-remote", scene.mcp.url()]), &json!({}));
