@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::store::{Client, Key, Record, Tokens};
 
 /// What the other program kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Foreign {
     /// The tokens; when they came is what counts against those that are kept already.
     pub tokens: Tokens,

@@ -29,7 +29,7 @@ use entries::Work;
 use hash::Seed;
 use report::{Orphan, Report, Server};
 use store::{Kept, Stores};
-use take::{From, Mode, Move, SignIn, Wanted};
+use take::{Mode, Move, SignIn, Source, Trust, Wanted};
 
 /// The variable that names another folder for the files of `mcp-remote`.
 const FOLDER: &str = "MCP_REMOTE_CONFIG_DIR";
@@ -119,9 +119,10 @@ async fn one(work: &Move<'_>) -> Result<Report, Fatal> {
     let url = connection::server_url(work.typed)?;
     let shown = guard::shown(&url);
     let wanted = Wanted {
-        from: From::Typed,
+        source: Source::Typed,
         env: Vec::new(),
         seeds: vec![Seed::of(work.typed)],
+        trust: Trust::User,
     };
     let sign_in = work.take(&wanted).await;
     let mut report = Report::new(work.mode);
@@ -149,20 +150,21 @@ async fn one(work: &Move<'_>) -> Result<Report, Fatal> {
 /// Prints the report, and gives the exit code that belongs to it.
 fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> ExitCode {
     if args.json {
-        ui::data(&serde_json::json!(report).to_string());
+        // It has nothing that JSON cannot say.
+        ui::data(&serde_json::to_string(report).unwrap_or_default());
     } else {
         let text = report.text();
         if !text.is_empty() {
             ui::data(&text);
         }
         for note in notes(report, base, home) {
-            ui::note(&note);
+            ui::note(&report::plain(&note));
         }
     }
     for problem in &report.problems {
         let hint = problem.hint.as_deref();
         let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
-        ui::note(&format!("{}{hint}", problem.what));
+        ui::note(&report::plain(&format!("{}{hint}", problem.what)));
     }
     if report.problems.iter().any(|problem| problem.store) {
         return ExitCode::from(Exit::Store as u8);

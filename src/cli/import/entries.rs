@@ -11,7 +11,7 @@ use super::command::{Found, find};
 use super::flags::{self, Moved, Surroundings};
 use super::hash::Seed;
 use super::report::{self, Report, Server};
-use super::take::{From, Mode, Move, Reason, SignIn, Wanted};
+use super::take::{Mode, Move, Reason, SignIn, Source, Trust, Wanted};
 use super::variables::expanded;
 use crate::cli::install::place::Place;
 use crate::cli::install::shelter::{Sheltered, sheltered};
@@ -31,8 +31,15 @@ pub struct Work<'a> {
     pub now: SystemTime,
 }
 
-/// Files that are there, each with the hosts that read it.
-pub type Files = BTreeMap<PathBuf, Vec<&'static Host>>;
+/// Files that are there, each with those who read it.
+pub type Files = BTreeMap<PathBuf, Readers>;
+
+/// Who reads a file, and who wrote it.
+#[derive(Debug, Clone)]
+pub struct Readers {
+    hosts: Vec<&'static Host>,
+    trust: Trust,
+}
 
 /// The files of hosts: those for all projects, and those of the project in a folder.
 pub fn files(place: &Place<'_>) -> Files {
@@ -40,10 +47,16 @@ pub fn files(place: &Place<'_>) -> Files {
     for host in hosts::all() {
         let global = host.file(&place.places(), &file::exists);
         let project = host.project_file(&place.folder, "", &file::exists);
-        for path in [global, project].into_iter().flatten() {
-            let readers = files.entry(path).or_default();
-            if !readers.iter().any(|reader| reader.id == host.id) {
-                readers.push(host);
+        let found = [(global, Trust::User), (project, Trust::Project)];
+        for (path, trust) in found {
+            let Some(path) = path else { continue };
+            let hosts = Vec::new();
+            let readers = files.entry(path).or_insert(Readers { hosts, trust });
+            if trust == Trust::User {
+                readers.trust = trust;
+            }
+            if !readers.hosts.iter().any(|reader| reader.id == host.id) {
+                readers.hosts.push(host);
             }
         }
     }
@@ -54,12 +67,15 @@ pub fn files(place: &Place<'_>) -> Files {
 /// What entries call the folder in which `mcp-remote` keeps its files.
 pub fn folders(files: &Files, variable: &str) -> BTreeSet<PathBuf> {
     let mut folders = BTreeSet::new();
-    for (path, hosts) in files {
+    for (path, readers) in files {
         // What is wrong with a file is told when it is its turn.
         let Ok(Some(text)) = file::read(path) else {
             continue;
         };
-        let entries = hosts.iter().filter_map(|host| host.entries(&text).ok());
+        let entries = readers
+            .hosts
+            .iter()
+            .filter_map(|host| host.entries(&text).ok());
         let env = entries.flatten().flat_map(|entry| entry.env);
         let named = env.filter(|(name, value)| name == variable && !value.is_empty());
         folders.extend(named.map(|(_, value)| PathBuf::from(value)));
@@ -73,6 +89,8 @@ pub struct Ledger {
     pub report: Report,
     /// What names the files of sign-ins that entries explain.
     pub seeds: Vec<Seed>,
+    /// Those of entries that started `mcp-remote`.
+    done: Vec<Seed>,
     /// The sign-ins of entries that start this program.
     ours: Vec<Wanted>,
 }
@@ -83,11 +101,12 @@ impl Work<'_> {
         let mut ledger = Ledger {
             report: Report::new(self.work.mode),
             seeds: Vec::new(),
+            done: Vec::new(),
             ours: Vec::new(),
         };
-        for (path, hosts) in self.files.clone() {
-            match file::read(&path) {
-                Ok(Some(text)) => self.file(&path, text, &hosts, &mut ledger).await,
+        for (path, readers) in self.files {
+            match file::read(path) {
+                Ok(Some(text)) => self.file(path, text, readers, &mut ledger).await,
                 Ok(None) => {}
                 Err(wrong) => ledger.report.problem(wrong.to_string(), Some(wrong.hint())),
             }
@@ -99,7 +118,8 @@ impl Work<'_> {
     /// The sign-ins of entries that start this program already: `mcp-remote` may have newer ones.
     async fn ours(&self, ledger: &mut Ledger) {
         let report = &mut ledger.report;
-        for wanted in &ledger.ours {
+        let news = |wanted: &&Wanted| !wanted.seeds.iter().any(|seed| ledger.done.contains(seed));
+        for wanted in ledger.ours.iter().filter(news) {
             let sign_in = self.work.take(wanted).await;
             let url = wanted.seeds.first().map(|seed| shown_url(&seed.url));
             let url = url.flatten().unwrap_or_default();
@@ -111,17 +131,11 @@ impl Work<'_> {
         }
     }
 
-    async fn file(
-        &self,
-        path: &Path,
-        before: String,
-        hosts: &[&'static Host],
-        ledger: &mut Ledger,
-    ) {
+    async fn file(&self, path: &Path, before: String, readers: &Readers, ledger: &mut Ledger) {
         let mut after = before.clone();
         let mut entries = Vec::new();
-        for host in hosts {
-            match self.host(host, &after, ledger).await {
+        for host in &readers.hosts {
+            match self.host((host, readers.trust), &after, ledger).await {
                 Ok((text, found)) => {
                     after = text;
                     entries.extend(found);
@@ -166,7 +180,7 @@ impl Work<'_> {
     /// The text with the entries of one host moved, and what became of each.
     async fn host(
         &self,
-        host: &'static Host,
+        (host, trust): (&'static Host, Trust),
         before: &str,
         ledger: &mut Ledger,
     ) -> Result<(String, Vec<report::Entry>), Broken> {
@@ -177,7 +191,7 @@ impl Work<'_> {
                 let moved = match find(&entry.command, &entry.args) {
                     Found::Other => continue,
                     Found::Ours(args) => {
-                        ledger.note_ours(self.work, args, &entry);
+                        ledger.note_ours(self.work, args, (&entry, trust));
                         continue;
                     }
                     Found::Stays(why) => Err(why),
@@ -186,7 +200,9 @@ impl Work<'_> {
                 let mut line = line(host, &scope, &entry);
                 match moved {
                     Ok(moved) => {
-                        let new = self.entry(&entry, moved, (host, &mut line), ledger).await;
+                        let new = self
+                            .entry((&entry, trust), moved, (host, &mut line), ledger)
+                            .await;
                         match new.map(|new| host.put_in(&text, &scope, &new)) {
                             Some(Ok(after)) => {
                                 text = after;
@@ -226,7 +242,7 @@ impl Work<'_> {
     /// Moves the sign-in of an entry, and gives what the entry then is; nothing where it has to stay for now.
     async fn entry(
         &self,
-        entry: &Entry,
+        (entry, trust): (&Entry, Trust),
         moved: Moved,
         (host, line): (&'static Host, &mut report::Entry),
         ledger: &mut Ledger,
@@ -243,11 +259,13 @@ impl Work<'_> {
         line.url = shown_url(&replaced.url);
         line.notes = moved.notes;
         let wanted = Wanted {
-            from: From::Entry(moved.args.clone()),
+            source: Source::Entry(moved.args.clone()),
             env: env.clone(),
             seeds: vec![moved.seed, replaced],
+            trust,
         };
         ledger.seeds.extend(wanted.seeds.iter().cloned());
+        ledger.done.extend(wanted.seeds.iter().cloned());
         line.sign_in = self.work.take(&wanted).await;
         let server = line.url.as_deref().unwrap_or(&entry.name);
         ledger.report.note(server, &line.sign_in);
@@ -278,7 +296,7 @@ impl Work<'_> {
 
 impl Ledger {
     /// Notes an entry that starts this program.
-    fn note_ours(&mut self, work: &Move<'_>, args: Vec<String>, entry: &Entry) {
+    fn note_ours(&mut self, work: &Move<'_>, args: Vec<String>, (entry, trust): (&Entry, Trust)) {
         let args: Vec<String> = match args.split_first() {
             Some((run, rest)) if run == "run" => rest.to_vec(),
             _ => args,
@@ -286,9 +304,10 @@ impl Ledger {
         let seeds = work.seeds(&args, &entry.env);
         self.seeds.extend(seeds.iter().cloned());
         self.ours.push(Wanted {
-            from: From::Entry(args),
+            source: Source::Entry(args),
             env: entry.env.clone(),
             seeds,
+            trust,
         });
     }
 }

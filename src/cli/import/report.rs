@@ -205,7 +205,7 @@ impl Report {
             .collect();
         parts.extend(servers);
         parts.retain(|part| !part.is_empty());
-        parts.join("\n\n")
+        plain(&parts.join("\n\n"))
     }
 
     fn file(&self, file: &File) -> String {
@@ -236,7 +236,7 @@ impl Report {
             (false, _) => "stays as it is".to_owned(),
             (true, SignIn::Moved(_)) => format!("{moved} with its sign-in"),
             (true, SignIn::None) => format!("{moved}; mcp-remote had no sign-in for it"),
-            (true, SignIn::Known) => format!("{moved}; there is a newer sign-in here already"),
+            (true, SignIn::Known) => format!("{moved}; its sign-in is here already"),
             (true, SignIn::Ended) => {
                 format!("{moved}; its sign-in has ended, the first use asks for another")
             }
@@ -252,10 +252,16 @@ impl Report {
         Some(match sign_in {
             SignIn::Moved(from) if self.dry_run => format!("sign-in would be moved from {from}"),
             SignIn::Moved(from) => format!("sign-in moved from {from}"),
-            SignIn::Known => "there is a newer sign-in here already".to_owned(),
+            SignIn::Known => "its sign-in is here already".to_owned(),
             SignIn::Ended => "its sign-in has ended, and cannot be renewed".to_owned(),
             SignIn::NotNeeded => "it needs no sign-in with these options".to_owned(),
             SignIn::None | SignIn::Failed(_) => return None,
         })
     }
+}
+
+/// What of a text a terminal must not obey is taken out: a project's file may say anything.
+pub fn plain(text: &str) -> String {
+    let shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    text.chars().filter(shown).collect()
 }

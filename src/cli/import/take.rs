@@ -23,15 +23,35 @@ const ASK: Duration = Duration::from_secs(20);
 /// A sign-in that is looked for.
 pub struct Wanted {
     /// What this program is started with.
-    pub from: From,
+    pub source: Source,
     /// What is added to its environment.
     pub env: Vec<(String, String)>,
     /// What `mcp-remote` was started with.
     pub seeds: Vec<Seed>,
+    /// Whose words these are.
+    pub trust: Trust,
+}
+
+/// Who wrote what a sign-in is to be used with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The user.
+    User,
+    /// Whoever wrote the project that the user is in. Such a file must not lead a sign-in astray.
+    Project,
+}
+
+/// The server that a sign-in is for.
+struct To {
+    remote: Remote,
+    /// Whose sign-in it is, where it needs one.
+    oauth: Option<Arc<Oauth>>,
+    /// Whether it is believed on other grounds than those of the system.
+    open: bool,
 }
 
 /// Where the options stand.
-pub enum From {
+pub enum Source {
     /// They were typed.
     Typed,
     /// In an entry: the URL and the options.
@@ -111,50 +131,71 @@ impl Move<'_> {
                     found = Some((kept, foreign));
                     break;
                 }
-                Err(why) => wrong = wrong.or(Some(why)),
+                Err(why) => wrong = wrong.or(Some((why, kept.at))),
             }
         }
-        let Some((kept, foreign)) = found else {
-            return wrong.map_or(SignIn::None, |why| {
-                SignIn::Failed(Stays {
-                    what: why,
-                    hint: Some(
-                        "sign in anew with mcp-tether login and the server's URL".to_owned(),
-                    ),
-                    reason: Reason::Lasting,
-                })
-            });
-        };
+        if found.is_none() && wrong.is_none() {
+            return SignIn::None;
+        }
         let own = |name: &str| {
             let own = wanted.env.iter().find(|(own, _)| own == name);
             own.map(|(_, value)| expanded(value, self.env))
                 .or_else(|| (self.env)(name))
         };
-        let adopted = match &wanted.from {
-            From::Typed => self.adopt(self.typed, &own, foreign).await,
-            From::Entry(args) => match self.bridge(args, &own) {
-                Ok(bridge) => self.adopt(&bridge, &own, foreign).await,
-                Err(stays) => Err(stays),
-            },
+        let to = match self.to(wanted, &own) {
+            Ok(to) => to,
+            Err(stays) => return SignIn::Failed(stays),
         };
-        match adopted {
-            Ok(SignIn::Moved(_)) => SignIn::Moved(kept.folder.display().to_string()),
-            Ok(other) => other,
-            Err(stays) => SignIn::Failed(stays),
-        }
+        let adopted = match (&found, wrong) {
+            (Some((kept, foreign)), _) => {
+                let moved = self.adopt(to, foreign, wanted.trust).await;
+                moved.map(|moved| match moved {
+                    SignIn::Moved(_) => SignIn::Moved(kept.folder.display().to_string()),
+                    other => other,
+                })
+            }
+            (None, Some(damaged)) => Self::without(to, damaged).await,
+            (None, None) => return SignIn::None,
+        };
+        adopted.unwrap_or_else(SignIn::Failed)
     }
 
-    async fn adopt(
-        &self,
-        bridge: &Bridge,
-        env: &Env<'_>,
-        foreign: Foreign,
-    ) -> Result<SignIn, Stays> {
+    /// What there is to say where a sign-in cannot be read: nothing, where ours is newer.
+    async fn without(to: To, (what, at): (String, u64)) -> Result<SignIn, Stays> {
+        let newer = match &to.oauth {
+            Some(oauth) => oauth.has_since(at).await.map_err(failed)?,
+            None => return Ok(SignIn::NotNeeded),
+        };
+        if newer {
+            return Ok(SignIn::Known);
+        }
+        let hint = "sign in anew with mcp-tether login and the server's URL";
+        Err(lasting(what, Some(hint.to_owned())))
+    }
+
+    /// The server that a sign-in is for, as a bridge would reach it.
+    fn to(&self, wanted: &Wanted, env: &impl Fn(&str) -> Option<String>) -> Result<To, Stays> {
+        let entry;
+        let bridge = match &wanted.source {
+            Source::Typed => self.typed,
+            Source::Entry(args) => {
+                entry = self.bridge(args, env)?;
+                &entry
+            }
+        };
         let paths = Paths::find(env);
         let remote = connection::remote(bridge, paths.as_ref(), env);
         let remote = remote.map_err(|wrong| lasting(wrong.message, wrong.hint))?;
         let oauth = remote.exchange.authorizer().oauth().cloned();
-        let Some(oauth) = oauth.filter(|oauth| oauth.grant().needs_person()) else {
+        Ok(To {
+            oauth: oauth.filter(|oauth| oauth.grant().needs_person()),
+            remote,
+            open: bridge.network.insecure || bridge.network.ca_file.is_some(),
+        })
+    }
+
+    async fn adopt(&self, to: To, foreign: &Foreign, trust: Trust) -> Result<SignIn, Stays> {
+        let Some(oauth) = &to.oauth else {
             return Ok(SignIn::NotNeeded);
         };
         let at = foreign.tokens.obtained_at;
@@ -165,10 +206,17 @@ impl Move<'_> {
         if over && foreign.tokens.refresh.is_none() {
             return Ok(SignIn::Ended);
         }
+        if to.open && trust == Trust::Project {
+            let what =
+                "an entry that somebody else may have written trusts another authority than yours";
+            let hint =
+                "type mcp-tether import, the server's URL and the options, if you trust it, too";
+            return Err(lasting(what.to_owned(), Some(hint.to_owned())));
+        }
         if self.mode == Mode::Show {
             return Ok(SignIn::Moved(String::new()));
         }
-        let taken = self.ask(&remote, &oauth, foreign).await.map_err(failed)?;
+        let taken = self.ask(&to.remote, oauth, foreign).await.map_err(failed)?;
         Ok(match taken {
             Taken::Kept => SignIn::Moved(String::new()),
             Taken::Known => SignIn::Known,
@@ -179,7 +227,7 @@ impl Move<'_> {
         &self,
         remote: &Remote,
         oauth: &Arc<Oauth>,
-        foreign: Foreign,
+        foreign: &Foreign,
     ) -> Result<Taken, Failure> {
         match tokio::time::timeout(ASK, knock(remote)).await {
             // Its challenge says where its metadata is.
@@ -193,7 +241,7 @@ impl Move<'_> {
                 });
             }
         }
-        oauth.take_over(foreign).await
+        oauth.take_over(foreign.clone()).await
     }
 
     /// What names the files of sign-ins that were made with the arguments of an entry of ours, as they stand and as the host

@@ -421,3 +421,39 @@ fn folders_that_cannot_be_read_are_named() {
     );
     assert!(!read(&path).contains("mcp-remote"));
 }
+
+#[test]
+fn a_project_that_trusts_another_authority_gets_no_sign_in() {
+    let (scene, login) = signed_in();
+    scene.mcp.mcp.server.allow_idle();
+    keep(&scene, Layout::Stamped, &login, 10);
+    for (name, value) in [
+        ("NODE_TLS_REJECT_UNAUTHORIZED", "0"),
+        ("NODE_EXTRA_CA_CERTS", "/x.pem"),
+    ] {
+        let entry = json!({ "command": "npx", "args": ["mcp-remote", scene.mcp.url()], "env": { name: value } });
+        let all = json!({ "mcpServers": { "\u{1b}[31mred": entry } });
+        write(&scene, ".mcp.json", &all.to_string());
+        let output = import(&scene, &[]);
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(
+            output.stdout.contains("moved without its sign-in"),
+            "{output:?}"
+        );
+        assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'));
+        assert!(scene.records().is_empty());
+    }
+}
+
+#[test]
+fn a_damaged_file_is_of_no_matter_once_there_is_a_newer_sign_in() {
+    let (scene, login) = signed_in();
+    let damaged = keep(&scene, Layout::Stamped, &login, 10);
+    cursor(&scene, &json!(["mcp-remote", scene.mcp.url()]), &json!({}));
+    assert_eq!(import(&scene, &[]).code, Some(0));
+    fs::write(&damaged, "{").unwrap();
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+    let file = fs::File::options().write(true).open(&damaged).unwrap();
+    file.set_modified(past).unwrap();
+    is_nothing(&import(&scene, &[]));
+}
