@@ -163,7 +163,7 @@ impl Procedure<'_> {
 }
 
 /// A client proves itself as the server is known to want it.
-fn prove(client: &mut Client, preset: &Preset) {
+pub(super) fn prove(client: &mut Client, preset: &Preset) {
     if let (Some(method), Some(_)) = (preset.method, &client.client_secret) {
         method.name().clone_into(&mut client.auth_method);
     }

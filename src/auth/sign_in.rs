@@ -274,7 +274,7 @@ impl Procedure<'_> {
         let options = &self.oauth.options;
         let callback = &options.callback;
         let port = self.port(asked.discovered, kept.as_ref());
-        let host = self.host(asked.discovered);
+        let host = self.host(asked.discovered, kept.as_ref());
         let mut listener = Listener::bind(host, port, &callback.path).await?;
         let redirect_uri = listener.redirect_uri().to_owned();
         let client = self.client(http, asked, kept, &redirect_uri).await?;

@@ -223,6 +223,18 @@ impl Vault {
         }
     }
 
+    /// Keeps a record, or says why that is not possible.
+    pub async fn keep(&self, record: &Record) -> Result<(), Failure> {
+        let kept = match self.open().await {
+            Ok(store) => store.save(record).await,
+            Err(wrong) => Err(wrong),
+        };
+        kept.map_err(|wrong| Failure::Store {
+            what: format!("the sign-in cannot be kept: {wrong}"),
+            hint: wrong.hint(),
+        })
+    }
+
     /// Forgets what is kept under a key.
     pub async fn forget(&self, key: &Key) {
         if let Some(store) = self.opened()

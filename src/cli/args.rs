@@ -3,6 +3,7 @@
 
 mod authorization;
 mod commands;
+mod hosts;
 
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::values::{Seconds, bytes, positive_seconds};
 pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
-pub use commands::{Command, Completions, Login, Logout, Man, Status};
+pub use commands::{Command, Completions, Import, Login, Logout, Man, Status};
+pub use hosts::{Install, Uninstall};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
 #[derive(Debug, Parser)]
@@ -57,6 +59,15 @@ pub fn command() -> clap::Command {
                 let hidden = remote || about(&arg, "Filter") || id_is(&arg, &["sign_in"]);
                 let hidden = hidden || arg.is_hide_set();
                 arg.hide(hidden)
+            })
+        })
+        .mut_subcommand("import", |import| {
+            import.mut_args(|arg| {
+                let unused = (about(&arg, "Remote") && !id_is(&arg, &["header", "header_file"]))
+                    || about(&arg, "Filter")
+                    || id_is(&arg, &["sign_in"]);
+                let unused = unused || arg.is_hide_set();
+                arg.hide(unused)
             })
         })
         .mut_subcommand("logout", sign_ins_only)

@@ -184,7 +184,7 @@ fn silent() -> Failure {
 }
 
 /// Asks the server for a session, so that it says what it wants of us. One that it gives is left at once.
-async fn knock(remote: &Remote) -> Result<(), Failure> {
+pub(super) async fn knock(remote: &Remote) -> Result<(), Failure> {
     if remote.order == Order::WebSocket {
         let websocket = WebSocket::new(Arc::clone(&remote.exchange));
         let transport = Transport::WebSocket(Arc::new(websocket));

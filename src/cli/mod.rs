@@ -6,6 +6,8 @@ mod completions;
 mod connection;
 mod grant;
 mod handles;
+mod import;
+mod install;
 mod login;
 mod man;
 mod oauth;
@@ -45,6 +47,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(args) => status::status(args, &env),
         Command::Completions(args) => completions::print(args),
         Command::Man(args) => man::write(args),
+        Command::Import(args) => import::import(args, &env),
+        Command::Install(given) => install::install(given, &args, &env),
+        Command::Uninstall(args) => install::uninstall(args, &env),
     };
     match outcome {
         Ok(exit) => exit,

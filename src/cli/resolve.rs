@@ -96,6 +96,9 @@ pub fn resolve(
     if bridge.server.is_none() && needs_server {
         let hint = match &command {
             Command::Logout(_) => "give the server's address, or --all",
+            Command::Install(_) => {
+                "give the whole address, like mcp-tether install cursor https://example.com/mcp"
+            }
             Command::Login(_) => {
                 "give the whole address, like mcp-tether login https://example.com/mcp"
             }

@@ -28,6 +28,7 @@ mod generate;
 mod header_command;
 mod headers;
 mod id_token;
+mod import;
 mod keep_alive;
 mod layers;
 mod leaving;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::Bridge;
+use super::{Bridge, Install, Uninstall};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -22,6 +22,12 @@ pub enum Command {
     /// Writes the man pages
     #[command(hide = true)]
     Man(Man),
+    /// Moves entries and sign-ins of mcp-remote over, those of one server if it is given
+    Import(Import),
+    /// Adds a server to the config file of a host, or lists what hosts have
+    Install(Install),
+    /// Takes a server out of the config file of a host
+    Uninstall(Uninstall),
 }
 
 impl Command {
@@ -32,7 +38,9 @@ impl Command {
             Self::Login(login) => &mut login.bridge,
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
-            Self::Completions(_) | Self::Man(_) => return None,
+            Self::Import(import) => &mut import.bridge,
+            Self::Install(install) => &mut install.bridge,
+            Self::Uninstall(_) | Self::Completions(_) | Self::Man(_) => return None,
         })
     }
 
@@ -41,7 +49,12 @@ impl Command {
         match self {
             Self::Run(_) | Self::Login(_) => true,
             Self::Logout(logout) => !logout.all,
-            Self::Status(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Status(_)
+            | Self::Import(_)
+            | Self::Uninstall(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+            Self::Install(install) => !install.list,
         }
     }
 }
@@ -93,4 +106,17 @@ pub struct Man {
     /// Folder to write them to
     #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Change nothing: show what would be changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
