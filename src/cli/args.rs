@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::values::{Seconds, bytes, positive_seconds};
 pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
-pub use commands::{Command, Login, Logout, Status};
+pub use commands::{Command, Login, Logout, Status, Tools};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
 #[derive(Debug, Parser)]
@@ -49,6 +49,13 @@ pub fn command() -> clap::Command {
             arg.hide(hidden)
         })
     }
+    fn once(command: clap::Command) -> clap::Command {
+        let useless = ["keep_alive", "ping_interval", "grace", "sign_in"];
+        command.mut_args(|arg| {
+            let hidden = id_is(&arg, &useless) || arg.is_hide_set();
+            arg.hide(hidden)
+        })
+    }
     Cli::command()
         .mut_subcommand("login", |login| {
             login.mut_args(|arg| {
@@ -61,6 +68,7 @@ pub fn command() -> clap::Command {
         })
         .mut_subcommand("logout", sign_ins_only)
         .mut_subcommand("status", sign_ins_only)
+        .mut_subcommand("tools", once)
 }
 
 /// Everything that the bridge takes.

@@ -7,10 +7,13 @@ mod grant;
 mod handles;
 mod login;
 mod oauth;
+mod paste;
 mod resolve;
 mod run;
+mod session;
 mod signals;
 mod status;
+mod tools;
 mod values;
 
 use std::ffi::OsString;
@@ -37,6 +40,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(args) => login::login(args, &env),
         Command::Logout(args) => status::logout(args, &env),
         Command::Status(args) => status::status(args, &env),
+        Command::Tools(args) => tools::tools(args, &env),
     };
     match outcome {
         Ok(exit) => exit,

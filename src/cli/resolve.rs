@@ -93,6 +93,9 @@ pub fn resolve(
             Command::Login(_) => {
                 "give the whole address, like mcp-tether login https://example.com/mcp"
             }
+            Command::Tools(_) => {
+                "give the whole address, like mcp-tether tools https://example.com/mcp"
+            }
             Command::Run(_) | Command::Status(_) => {
                 "give the whole address, like mcp-tether https://example.com/mcp"
             }

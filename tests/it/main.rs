@@ -66,6 +66,7 @@ mod streamable_http;
 #[allow(dead_code, reason = "a tool box: no test uses all of it")]
 mod support;
 mod tool_filter;
+mod tools;
 mod two_processes;
 mod usage;
 mod waits;

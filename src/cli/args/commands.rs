@@ -15,6 +15,8 @@ pub enum Command {
     Logout(Logout),
     /// Lists sign-ins
     Status(Status),
+    /// Lists the tools, resources and prompts of a server
+    Tools(Tools),
 }
 
 impl Command {
@@ -25,13 +27,14 @@ impl Command {
             Self::Login(login) => &mut login.bridge,
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
+            Self::Tools(tools) => &mut tools.bridge,
         })
     }
 
     /// Whether it is of no use without a server.
     pub const fn needs_server(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Login(_) => true,
+            Self::Run(_) | Self::Login(_) | Self::Tools(_) => true,
             Self::Logout(logout) => !logout.all,
             Self::Status(_) => false,
         }
@@ -64,6 +67,16 @@ pub struct Logout {
 /// `status`.
 #[derive(Debug, Args)]
 pub struct Status {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tools`.
+#[derive(Debug, Args)]
+pub struct Tools {
     #[command(flatten)]
     pub bridge: Bridge,
     /// Print one JSON document

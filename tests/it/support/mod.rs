@@ -7,6 +7,7 @@
 pub mod authserver;
 pub mod browser;
 pub mod gate;
+pub mod golden;
 pub mod http;
 pub mod launch;
 pub mod ledger;
