@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::values::{Seconds, bytes, positive_seconds};
 pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
-pub use commands::{Command, Login, Logout, Status, Tools};
+pub use commands::{Call, Command, Login, Logout, Status, Tools};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
 #[derive(Debug, Parser)]
@@ -69,6 +69,10 @@ pub fn command() -> clap::Command {
         .mut_subcommand("logout", sign_ins_only)
         .mut_subcommand("status", sign_ins_only)
         .mut_subcommand("tools", once)
+        // What stands after the server is the tool.
+        .mut_subcommand("call", |call| {
+            once(call).mut_arg("callback_port", |port| port.long("callback-port"))
+        })
 }
 
 /// Everything that the bridge takes.

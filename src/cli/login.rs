@@ -41,10 +41,12 @@ pub fn login(args: &Login, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     let trip = connection::return_trip(env);
     let ended = run::on_runtime(async {
         let mut signals = Signals::new().map_err(|wrong| run::cannot_start(&wrong))?;
+        let help = async {
+            tokio::join!(run::tell_address(&oauth, trip), paste::offer(&oauth));
+        };
         tokio::select! {
             ended = sign_in(&remote, &oauth) => ended.map_err(|failure| Fatal::from(&failure)).map(Some),
-            () = run::tell_address(&oauth, trip) => Ok(None),
-            () = paste::offer(&oauth) => Ok(None),
+            () = help => Ok(None),
             () = signals.next() => Ok(None),
         }
     })??;

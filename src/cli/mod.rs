@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod call;
 mod connection;
 mod grant;
 mod handles;
@@ -40,6 +41,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(args) => login::login(args, &env),
         Command::Logout(args) => status::logout(args, &env),
         Command::Status(args) => status::status(args, &env),
+        Command::Call(args) => call::call(args, &env),
         Command::Tools(args) => tools::tools(args, &env),
     };
     match outcome {

@@ -96,6 +96,9 @@ pub fn resolve(
             Command::Tools(_) => {
                 "give the whole address, like mcp-tether tools https://example.com/mcp"
             }
+            Command::Call(_) => {
+                "give the whole address, like mcp-tether call https://example.com/mcp TOOL"
+            }
             Command::Run(_) | Command::Status(_) => {
                 "give the whole address, like mcp-tether https://example.com/mcp"
             }

@@ -5,6 +5,7 @@ mod person;
 mod pump;
 mod trouble;
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use self::pump::Shared;
-pub use self::pump::{Front, Nobody};
+pub use self::pump::{Answer, Front, Nobody};
 pub use self::trouble::Trouble;
 use super::args::Bridge as Args;
 use super::connection::{self, Env};
@@ -128,9 +129,11 @@ pub fn with<T>(
         let session = Session::start(options, remote, front);
         let help = async {
             match &oauth {
-                Some(oauth) => {
+                // What else comes on stdin is for the call, or for whoever started us.
+                Some(oauth) if std::io::stdin().is_terminal() => {
                     tokio::join!(run::tell_address(oauth, trip), paste::offer(oauth));
                 }
+                Some(oauth) => run::tell_address(oauth, trip).await,
                 None => std::future::pending().await,
             }
         };

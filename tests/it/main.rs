@@ -10,6 +10,9 @@
 
 mod addresses;
 mod bad_answers;
+mod call;
+#[cfg(unix)]
+mod call_terminal;
 mod callback_page;
 mod calls;
 mod certificates;

@@ -1,5 +1,7 @@
 //! The commands, and what each takes beside the options of the bridge.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::Bridge;
@@ -17,6 +19,8 @@ pub enum Command {
     Status(Status),
     /// Lists the tools, resources and prompts of a server
     Tools(Tools),
+    /// Calls a tool of a server
+    Call(Call),
 }
 
 impl Command {
@@ -28,13 +32,14 @@ impl Command {
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
             Self::Tools(tools) => &mut tools.bridge,
+            Self::Call(call) => &mut call.bridge,
         })
     }
 
     /// Whether it is of no use without a server.
     pub const fn needs_server(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Login(_) | Self::Tools(_) => true,
+            Self::Run(_) | Self::Login(_) | Self::Tools(_) | Self::Call(_) => true,
             Self::Logout(logout) => !logout.all,
             Self::Status(_) => false,
         }
@@ -82,4 +87,24 @@ pub struct Tools {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// `call`.
+#[derive(Debug, Args)]
+pub struct Call {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Name of the tool
+    #[arg(value_name = "TOOL")]
+    pub tool: Option<String>,
+    /// Arguments of the tool: one JSON object, or key=value by its schema, where a.b=1 is nested, a repeated key makes a list,
+    /// key=@FILE and key=- read a file and stdin, and key:=JSON gives a value as JSON
+    #[arg(value_name = "JSON | KEY=VALUE")]
+    pub arguments: Vec<String>,
+    /// Print the whole result as one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// File to save images, audio and other data in, or else the text
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }

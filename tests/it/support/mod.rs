@@ -16,6 +16,8 @@ pub mod modern;
 mod pipes;
 pub mod proofs;
 pub mod protected;
+#[cfg(unix)]
+pub mod pty;
 pub mod rpc;
 pub mod scene;
 pub mod server;
