@@ -71,7 +71,9 @@ pub fn command() -> clap::Command {
         .mut_subcommand("tools", once)
         // What stands after the server is the tool.
         .mut_subcommand("call", |call| {
-            once(call).mut_arg("callback_port", |port| port.long("callback-port"))
+            once(call).mut_arg("callback_port", |port| {
+                port.long("callback-port").help_heading("Authorization")
+            })
         })
 }
 

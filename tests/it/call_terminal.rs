@@ -109,7 +109,7 @@ fn a_form_is_asked_field_by_field() {
     );
     let pty = start(&mcp, &["echo"]);
     pty.wait("asks: Who are you?").wait("cancel");
-    pty.keys("\r");
+    pty.press("\r");
     pty.wait("Your name");
     pty.keys("A\n");
     pty.wait("must have at least 2 characters")
@@ -120,13 +120,13 @@ fn a_form_is_asked_field_by_field() {
     pty.wait("must be an integer");
     pty.keys("36\n");
     pty.wait("color (optional)").wait("(leave out)");
-    pty.keys("\r");
+    pty.press("\r");
     pty.wait("agree (optional)");
-    pty.keys("\r");
+    pty.press("\r");
     pty.wait("Where to write to").wait("mail (optional)");
     pty.keys("\n");
     pty.wait("days (optional)").wait("Tuesday");
-    pty.keys(&format!("{DOWN} \r"));
+    pty.press(&format!("{DOWN} \r"));
     let (code, text) = pty.end();
     assert_eq!(code, 0, "{text}");
     let wanted = r#"{"action":"accept","content":{"name":"Ada","age":36,"color":"g","agree":true,"days":["tu"]}}"#;
@@ -143,9 +143,10 @@ fn a_question_can_be_declined_and_put_off() {
         (format!("{DOWN}{DOWN}\r"), r#"{"action":"cancel"}"#),
         ("q".to_owned(), r#"{"action":"cancel"}"#),
     ] {
-        let pty = start(&asking(question), &["echo"]);
+        let mcp = asking(question);
+        let pty = start(&mcp, &["echo"]);
         pty.wait("Sure?").wait("cancel");
-        pty.keys(&keys);
+        pty.press(&keys);
         let (code, text) = pty.end();
         assert_eq!(code, 0, "{text}");
         assert!(text.ends_with(&format!("{action}\n")), "{text}");
@@ -169,7 +170,7 @@ fn an_address_is_shown_and_opened_only_when_the_user_agrees() {
             .wait("https://pay.example/1?x=2")
             .wait("cancel");
         assert_eq!(browser.opened(), 0);
-        pty.keys(&keys);
+        pty.press(&keys);
         let (code, text) = pty.end();
         assert_eq!(code, 0, "{text}");
         assert!(
@@ -188,7 +189,7 @@ fn ctrl_c_at_a_question_leaves_the_terminal_as_it_was() {
     let mcp = asking(question);
     let pty = start(&mcp, &["echo"]);
     pty.wait("Sure?").wait("cancel");
-    pty.keys("\u{3}");
+    pty.press("\u{3}");
     assert_eq!(pty.end().0, 130);
     mcp.wait_calls("notifications/cancelled", 1);
 

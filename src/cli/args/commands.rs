@@ -95,11 +95,11 @@ pub struct Call {
     #[command(flatten)]
     pub bridge: Bridge,
     /// Name of the tool
-    #[arg(value_name = "TOOL")]
+    #[arg(value_name = "TOOL", help_heading = None::<&str>)]
     pub tool: Option<String>,
     /// Arguments of the tool: one JSON object, or key=value by its schema, where a.b=1 is nested, a repeated key makes a list,
     /// key=@FILE and key=- read a file and stdin, and key:=JSON gives a value as JSON
-    #[arg(value_name = "JSON | KEY=VALUE")]
+    #[arg(value_name = "JSON | KEY=VALUE", help_heading = None::<&str>)]
     pub arguments: Vec<String>,
     /// Print the whole result as one JSON document
     #[arg(long)]

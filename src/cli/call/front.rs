@@ -114,10 +114,10 @@ impl Terminal {
         let message = ui::line(progress.message.as_deref().unwrap_or_default());
         match total {
             Some(total) => {
-                drawn.set_style(style("[{bar:30}] {percent:>3}% {wide_msg}"));
-                drawn.set_length(STEPS as u64);
-                drawn.set_position((progress.progress / total * STEPS).clamp(0.0, STEPS) as u64);
                 drawn.set_message(message);
+                drawn.set_length(STEPS as u64);
+                drawn.set_style(style("[{bar:30}] {percent:>3}% {wide_msg}"));
+                drawn.set_position((progress.progress / total * STEPS).clamp(0.0, STEPS) as u64);
             }
             None => {
                 drawn.set_style(style("{spinner} {wide_msg}"));

@@ -201,7 +201,15 @@ fn named(path: &Path, number: usize, mime: &str) -> PathBuf {
         name.push(format!("-{number}"));
     }
     let plain = mime.split(';').next().unwrap_or_default().trim();
-    let own = || mime2ext::mime2ext(plain).map(OsString::from);
+    let own = || {
+        let usual = match plain {
+            "audio/mpeg" => Some("mp3"),
+            "image/jpeg" => Some("jpg"),
+            "text/plain" => Some("txt"),
+            other => mime2ext::mime2ext(other),
+        };
+        usual.map(OsString::from)
+    };
     let extension = path.extension().map(ToOwned::to_owned).or_else(own);
     if let Some(extension) = extension {
         name.push(".");

@@ -135,7 +135,11 @@ impl<'a> Schema<'a> {
     /// The schemas that speak of the members of an object.
     fn objects(self) -> Vec<Self> {
         let mut all = self.parts(DEPTH);
-        all.extend(self.choices());
+        for choice in self.choices() {
+            if !all.iter().any(|one| std::ptr::eq(one.node, choice.node)) {
+                all.push(choice);
+            }
+        }
         all.retain(|one| {
             one.types().contains(&"object") || one.get("additionalProperties").is_some()
         });

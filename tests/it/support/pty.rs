@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tempfile::TempDir;
 
 use super::DEADLINE;
@@ -77,7 +77,7 @@ impl Pty {
             let exit = child.wait().expect("wait for the child");
             // It has to be as it was found, since a shell goes on with it.
             let modes = tcgetattr(&screen).expect("its modes").local_modes;
-            let sane = rustix::termios::LocalModes::ICANON | rustix::termios::LocalModes::ECHO;
+            let sane = LocalModes::ICANON | LocalModes::ECHO;
             assert!(modes.contains(sane), "the terminal is left raw");
             drop(screen);
             change(&shared, |seen| seen.exit = Some(exit));
@@ -93,6 +93,24 @@ impl Pty {
     /// Types that.
     pub fn keys(&self, keys: &str) {
         (&self.keys).write_all(keys.as_bytes()).expect("type");
+    }
+
+    /// Types that once the program reads single keys.
+    pub fn press(&self, keys: &str) {
+        let until = Instant::now() + DEADLINE;
+        let is_raw = || {
+            let modes = tcgetattr(&self.keys).expect("its modes").local_modes;
+            !modes.contains(LocalModes::ICANON)
+        };
+        while !is_raw() {
+            assert!(
+                Instant::now() < until,
+                "nobody reads keys:\n{}",
+                self.text()
+            );
+            std::thread::yield_now();
+        }
+        self.keys(keys);
     }
 
     /// Waits until that stands after what was waited for before.
