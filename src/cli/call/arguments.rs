@@ -46,7 +46,7 @@ pub fn read(words: &[String], stdin: &mut dyn Read) -> Result<Typed, Fatal> {
             _ => None,
         };
         if let Some(whole) = whole {
-            return object(whole);
+            return object(&whole);
         }
     }
     let mut source = Some(stdin);
@@ -54,7 +54,7 @@ pub fn read(words: &[String], stdin: &mut dyn Read) -> Result<Typed, Fatal> {
     Ok(Typed::Pairs(pairs.collect::<Result<_, _>>()?))
 }
 
-fn object(text: String) -> Result<Typed, Fatal> {
+fn object(text: &str) -> Result<Typed, Fatal> {
     let text = text.trim_start_matches('\u{feff}').trim().to_owned();
     if Members::read(&text).is_some() {
         return Ok(Typed::Object(text));

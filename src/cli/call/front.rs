@@ -104,7 +104,7 @@ impl Terminal {
 
     fn progress(&self, progress: &Progress) {
         let mut bar = self.bar();
-        if !self.shows || bar.hidden || Value::from(TOKEN.trim_matches('"')) != progress.token {
+        if !self.shows || bar.hidden || progress.token != TOKEN.trim_matches('"') {
             return;
         }
         let total = progress.total.filter(|total| *total > 0.0);

@@ -161,12 +161,12 @@ impl<'a> Schema<'a> {
         {
             return Property::Welcome(self.with(&Value::Null));
         }
-        let others = objects.iter().filter_map(|object| {
+        let mut others = objects.iter().filter_map(|object| {
             object
                 .get("additionalProperties")
                 .or_else(|| object.get("unevaluatedProperties"))
         });
-        for other in others {
+        if let Some(other) = others.next() {
             return match other {
                 Value::Bool(false) => Property::Forbidden,
                 Value::Object(_) => Property::Welcome(self.with(other).resolved()),

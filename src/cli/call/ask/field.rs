@@ -87,7 +87,11 @@ impl Field<'_> {
         };
         let default = self.default().and_then(Value::as_array);
         let checked = |one: &Choice| {
-            default.is_some_and(|all| all.iter().any(|value| value.to_string() == one.json))
+            default.is_some_and(|all| {
+                all.iter()
+                    .map(Value::to_string)
+                    .any(|json| json == one.json)
+            })
         };
         let limit = |name: &str, otherwise: u64| {
             self.schema
