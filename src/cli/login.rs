@@ -1,6 +1,5 @@
 //! `login`: signs in now, and says who is signed in, for what and for how long.
 
-use std::io::{BufRead, IsTerminal};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::account::Account;
 use super::args::Login;
 use super::connection::{self, Env};
+use super::paste;
 use super::run;
 use super::signals::Signals;
 use crate::auth::{Oauth, SignIn};
@@ -45,9 +45,12 @@ pub fn login(args: &Login, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     let trip = connection::return_trip(env);
     let ended = run::on_runtime(async {
         let mut signals = Signals::new().map_err(|wrong| run::cannot_start(&wrong))?;
+        let help = async {
+            tokio::join!(run::tell_address(&oauth, trip), paste::offer(&oauth));
+        };
         tokio::select! {
             ended = sign_in(&remote, &oauth) => ended.map_err(|failure| Fatal::from(&failure)).map(Some),
-            () = run::tell_address(&oauth, trip) => Ok(None),
+            () = help => Ok(None),
             () = signals.next() => Ok(None),
         }
     })??;
@@ -108,28 +111,6 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
     oauth.ask();
     let mut status = oauth.sign_in();
     let _waiting = oauth.wait();
-    let paste = Arc::clone(oauth);
-    let reader = move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            paste.paste(line);
-        }
-    };
-    // Where there can be no thread, there is no pasting.
-    let _ = std::thread::Builder::new()
-        .name("stdin".to_owned())
-        .spawn(reader);
-    if let Ok(SignIn::Started(prompt)) = status
-        .wait_for(|status| !matches!(status, SignIn::Begun))
-        .await
-        .as_deref()
-        && prompt.code().is_none()
-        && std::io::stdin().is_terminal()
-    {
-        ui::note(
-            "if the browser cannot come back to this machine, paste the address that it ends at",
-        );
-    }
     match status
         .wait_for(|status| !status.is_running())
         .await

@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod call;
 mod completions;
 mod connection;
 mod grant;
@@ -11,10 +12,13 @@ mod install;
 mod login;
 mod man;
 mod oauth;
+mod paste;
 mod resolve;
 mod run;
+mod session;
 mod signals;
 mod status;
+mod tools;
 mod values;
 
 use std::ffi::OsString;
@@ -50,6 +54,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Import(args) => import::import(args, &env),
         Command::Install(given) => install::install(given, &args, &env),
         Command::Uninstall(args) => install::uninstall(args, &env),
+        Command::Call(args) => call::call(args, &env),
+        Command::Tools(args) => tools::tools(args, &env),
     };
     match outcome {
         Ok(exit) => exit,

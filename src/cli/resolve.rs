@@ -102,6 +102,12 @@ pub fn resolve(
             Command::Login(_) => {
                 "give the whole address, like mcp-tether login https://example.com/mcp"
             }
+            Command::Tools(_) => {
+                "give the whole address, like mcp-tether tools https://example.com/mcp"
+            }
+            Command::Call(_) => {
+                "give the whole address, like mcp-tether call https://example.com/mcp TOOL"
+            }
             _ => "give the whole address, like mcp-tether https://example.com/mcp",
         };
         return Err(Fatal::usage("no server given", hint).into());

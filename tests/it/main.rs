@@ -10,6 +10,9 @@
 
 mod addresses;
 mod bad_answers;
+mod call;
+#[cfg(unix)]
+mod call_terminal;
 mod callback_page;
 mod calls;
 mod certificates;
@@ -70,6 +73,7 @@ mod streamable_http;
 #[allow(dead_code, reason = "a tool box: no test uses all of it")]
 mod support;
 mod tool_filter;
+mod tools;
 mod two_processes;
 mod usage;
 mod waits;

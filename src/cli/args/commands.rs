@@ -17,17 +17,21 @@ pub enum Command {
     Logout(Logout),
     /// Lists sign-ins
     Status(Status),
+    /// Lists the tools, resources and prompts of a server
+    Tools(Tools),
+    /// Calls a tool of a server
+    Call(Call),
+    /// Adds a server to the config file of a host, or lists what hosts have
+    Install(Install),
+    /// Takes a server out of the config file of a host
+    Uninstall(Uninstall),
+    /// Moves entries and sign-ins of mcp-remote over, those of one server if it is given
+    Import(Import),
     /// Prints what makes a shell complete commands, options and the names of servers
     Completions(Completions),
     /// Writes the man pages
     #[command(hide = true)]
     Man(Man),
-    /// Moves entries and sign-ins of mcp-remote over, those of one server if it is given
-    Import(Import),
-    /// Adds a server to the config file of a host, or lists what hosts have
-    Install(Install),
-    /// Takes a server out of the config file of a host
-    Uninstall(Uninstall),
 }
 
 impl Command {
@@ -38,8 +42,10 @@ impl Command {
             Self::Login(login) => &mut login.bridge,
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
-            Self::Import(import) => &mut import.bridge,
+            Self::Tools(tools) => &mut tools.bridge,
+            Self::Call(call) => &mut call.bridge,
             Self::Install(install) => &mut install.bridge,
+            Self::Import(import) => &mut import.bridge,
             Self::Uninstall(_) | Self::Completions(_) | Self::Man(_) => return None,
         })
     }
@@ -47,14 +53,14 @@ impl Command {
     /// Whether it is of no use without a server.
     pub const fn needs_server(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Login(_) => true,
+            Self::Run(_) | Self::Login(_) | Self::Tools(_) | Self::Call(_) => true,
             Self::Logout(logout) => !logout.all,
+            Self::Install(install) => !install.list,
             Self::Status(_)
-            | Self::Import(_)
             | Self::Uninstall(_)
+            | Self::Import(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
-            Self::Install(install) => !install.list,
         }
     }
 }
@@ -92,6 +98,49 @@ pub struct Status {
     pub json: bool,
 }
 
+/// `tools`.
+#[derive(Debug, Args)]
+pub struct Tools {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `call`.
+#[derive(Debug, Args)]
+pub struct Call {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Name of the tool
+    #[arg(value_name = "TOOL", help_heading = None::<&str>)]
+    pub tool: Option<String>,
+    /// Arguments of the tool: one JSON object, or key=value by its schema, where a.b=1 is nested, a repeated key makes a list,
+    /// key=@FILE and key=- read a file and stdin, and key:=JSON gives a value as JSON
+    #[arg(value_name = "JSON | KEY=VALUE", help_heading = None::<&str>)]
+    pub arguments: Vec<String>,
+    /// Print the whole result as one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// File to save images, audio and other data in, or else the text
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Change nothing: show what would be changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
@@ -106,17 +155,4 @@ pub struct Man {
     /// Folder to write them to
     #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
-}
-
-/// `import`.
-#[derive(Debug, Args)]
-pub struct Import {
-    #[command(flatten)]
-    pub bridge: Bridge,
-    /// Change nothing: show what would be changed
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
 }
