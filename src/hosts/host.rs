@@ -276,6 +276,8 @@ impl Host {
             Os::Linux => self.linux,
             Os::Windows => self.windows,
         };
+        let decides = spots.iter().find(|spot| spot.decides(places));
+        let spots = decides.map_or(spots, std::slice::from_ref);
         let found = spots.iter().filter_map(|spot| spot.resolve(places));
         found.collect()
     }

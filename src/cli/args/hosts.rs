@@ -18,7 +18,7 @@ fn ids() -> PossibleValuesParser {
 pub struct Install {
     /// Program whose config file gets the server
     #[arg(value_name = "HOST", value_parser = ids(), required_unless_present = "list")]
-    pub host: Option<String>,
+    pub app: Option<String>,
     #[command(flatten)]
     pub bridge: Bridge,
     /// Name of the entry [default: from the URL]
