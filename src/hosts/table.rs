@@ -189,9 +189,6 @@ pub(super) static HOSTS: [Host; 21] = [
             at: &[&["mcp_servers"]],
             ..COMMON
         },
-        notes: &[
-            "Codex hands on few variables of its environment: name others that the server's headers need in env_vars",
-        ],
         ..PLAIN
     },
     Host {

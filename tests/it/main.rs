@@ -26,6 +26,7 @@ mod fidelity;
 mod header_command;
 mod headers;
 mod id_token;
+mod install;
 mod keep_alive;
 mod layers;
 mod leaving;

@@ -56,8 +56,14 @@ pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
         {
             found.push(look(host, path, Kind::Global));
         }
-        let project = files(host, &place.folder).into_iter();
-        found.extend(project.map(|path| look(host, path, Kind::Project)));
+        let global = host.file(&places, &file::exists);
+        let mut project = files(host, &place.folder);
+        project.retain(|path| Some(path) != global.as_ref());
+        found.extend(
+            project
+                .into_iter()
+                .map(|path| look(host, path, Kind::Project)),
+        );
     }
     if args.json {
         ui::data(&json!(found).to_string());
