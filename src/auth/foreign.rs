@@ -65,6 +65,7 @@ impl Oauth {
             client_id: client.client_id.clone(),
             resource: self.resource_of(&discovered),
             profile: self.options.profile.clone(),
+            grant: self.options.grant.name().map(str::to_owned),
         };
         let guard = self.vault.locked(&key).await?;
         let kept = self.vault.load(&key).await.ok().flatten();

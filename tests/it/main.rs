@@ -32,6 +32,7 @@ mod header_command;
 mod headers;
 mod id_token;
 mod import;
+mod install;
 mod keep_alive;
 mod layers;
 mod leaving;
