@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::values::{Seconds, bytes, positive_seconds};
 pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
-pub use commands::{Command, Login, Logout, Status, Tools};
+pub use commands::{Command, Doctor, Login, Logout, Status, Tools};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
 #[derive(Debug, Parser)]

@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod connection;
+mod doctor;
 mod grant;
 mod handles;
 mod login;
@@ -40,6 +41,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(args) => login::login(args, &env),
         Command::Logout(args) => status::logout(args, &env),
         Command::Status(args) => status::status(args, &env),
+        Command::Doctor(args) => doctor::doctor(args, &env),
         Command::Tools(args) => tools::tools(args, &env),
     };
     match outcome {

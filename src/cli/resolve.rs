@@ -75,11 +75,14 @@ pub fn resolve(
         .cloned()
         .chain(flags)
         .chain(rest.iter().cloned());
-    let cli = command
+    let matches = command
         .try_get_matches_from(all)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(Unresolved::Said)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(Unresolved::Said)?;
     let mut command = cli.command.unwrap_or(Command::Run(cli.bridge));
+    if let (Command::Doctor(doctor), Some((_, inside))) = (&mut command, matches.subcommand()) {
+        doctor.given = given(inside);
+    }
     let needs_server = command.needs_server();
     let Some(bridge) = command.bridge() else {
         return Ok(command);
@@ -93,6 +96,9 @@ pub fn resolve(
             Command::Login(_) => {
                 "give the whole address, like mcp-tether login https://example.com/mcp"
             }
+            Command::Doctor(_) => {
+                "give the whole address, like mcp-tether doctor https://example.com/mcp"
+            }
             Command::Tools(_) => {
                 "give the whole address, like mcp-tether tools https://example.com/mcp"
             }
@@ -103,6 +109,20 @@ pub fn resolve(
         return Err(Fatal::usage("no server given", hint).into());
     }
     Ok(command)
+}
+
+/// The options that were set, with their values as they were written.
+fn given(matches: &ArgMatches) -> Vec<(String, Vec<String>)> {
+    let ids = matches.ids().map(clap::Id::as_str);
+    let typed = ids.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+    let all = typed.filter_map(|id| {
+        // Groups have no values of their own.
+        let values = matches.try_get_raw(id).ok()?;
+        let values = values.into_iter().flatten();
+        let values = values.map(|value| value.to_string_lossy().into_owned());
+        Some((id.replace('_', "-"), values.collect()))
+    });
+    all.collect()
 }
 
 /// The option's name, unless it is switched off.

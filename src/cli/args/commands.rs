@@ -1,5 +1,7 @@
 //! The commands, and what each takes beside the options of the bridge.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::Bridge;
@@ -15,6 +17,8 @@ pub enum Command {
     Logout(Logout),
     /// Lists sign-ins
     Status(Status),
+    /// Checks each step of the way to a server and says what to do about what is wrong
+    Doctor(Doctor),
     /// Lists the tools, resources and prompts of a server
     Tools(Tools),
 }
@@ -27,6 +31,7 @@ impl Command {
             Self::Login(login) => &mut login.bridge,
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
+            Self::Doctor(doctor) => &mut doctor.bridge,
             Self::Tools(tools) => &mut tools.bridge,
         })
     }
@@ -34,7 +39,7 @@ impl Command {
     /// Whether it is of no use without a server.
     pub const fn needs_server(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Login(_) | Self::Tools(_) => true,
+            Self::Run(_) | Self::Login(_) | Self::Doctor(_) | Self::Tools(_) => true,
             Self::Logout(logout) => !logout.all,
             Self::Status(_) => false,
         }
@@ -82,4 +87,20 @@ pub struct Tools {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// File to write a report for others to, without secrets
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// The options that were given, from wherever, with their values.
+    #[arg(skip)]
+    pub given: Vec<(String, Vec<String>)>,
 }
