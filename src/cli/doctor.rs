@@ -1,6 +1,7 @@
 //! `doctor`: each step of the way to a server in its order, what was found there, and what to do about it. It signs nobody in,
 //! opens no browser and registers nothing.
 
+mod answer;
 mod chain;
 mod check;
 mod contact;
@@ -75,8 +76,8 @@ async fn examine(patient: &mut Patient<'_>, screen: &mut Screen) {
         .await;
     screen.run("tcp", network::tcp(patient, &addresses)).await;
     screen.run("tls", tls::check(patient)).await;
-    screen.run("http", contact::http(patient)).await;
-    screen.run("clock", async { contact::clock(patient) }).await;
+    screen.run("http", answer::http(patient)).await;
+    screen.run("clock", async { answer::clock(patient) }).await;
     screen.run("files", async { store::files(patient) }).await;
     screen.run("store", store::round_trip(patient)).await;
     screen.run("metadata", sign_in::metadata(patient)).await;
@@ -111,6 +112,7 @@ fn options(patient: &mut Patient<'_>) -> Finding {
     }
     match connection::remote(patient.args, patient.paths, patient.env) {
         Ok(remote) => {
+            patient.oauth = remote.exchange.authorizer().oauth().cloned();
             patient.remote = Some(remote);
             Finding::ok("they fit together, and the files they name can be read")
         }

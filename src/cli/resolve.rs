@@ -81,7 +81,7 @@ pub fn resolve(
     let cli = Cli::from_arg_matches(&matches).map_err(Unresolved::Said)?;
     let mut command = cli.command.unwrap_or(Command::Run(cli.bridge));
     if let (Command::Doctor(doctor), Some((_, inside))) = (&mut command, matches.subcommand()) {
-        doctor.given = given(inside);
+        doctor.given = given(inside, &known);
     }
     let needs_server = command.needs_server();
     let Some(bridge) = command.bridge() else {
@@ -112,12 +112,19 @@ pub fn resolve(
 }
 
 /// The options that were set, with their values as they were written.
-fn given(matches: &ArgMatches) -> Vec<(String, Vec<String>)> {
-    let ids = matches.ids().map(clap::Id::as_str);
-    let typed = ids.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+fn given(matches: &ArgMatches, known: &[Known]) -> Vec<(String, Vec<String>)> {
+    let others = ["server", "callback_port", "config", "json", "report"];
+    let names = known.iter().map(|option| option.name.replace('-', "_"));
+    let names = names.chain(others.map(str::to_owned));
+    let typed = names.filter(|id| {
+        let source = matches
+            .try_contains_id(id)
+            .is_ok()
+            .then(|| matches.value_source(id));
+        source.flatten() == Some(ValueSource::CommandLine)
+    });
     let all = typed.filter_map(|id| {
-        // Groups have no values of their own.
-        let values = matches.try_get_raw(id).ok()?;
+        let values = matches.try_get_raw(&id).ok()?;
         let values = values.into_iter().flatten();
         let values = values.map(|value| value.to_string_lossy().into_owned());
         Some((id.replace('_', "-"), values.collect()))

@@ -29,6 +29,8 @@ pub struct Patient<'a> {
     pub url: Option<Url>,
     /// The bridge's own way to it, made of the options.
     pub remote: Option<Remote>,
+    /// The sign-in of the server, where there is one.
+    pub oauth: Option<Arc<Oauth>>,
     /// The first hop on the way.
     pub hop: Hop,
     /// A connection to the server, through the proxy where there is one.
@@ -56,6 +58,7 @@ impl<'a> Patient<'a> {
             paths,
             url: None,
             remote: None,
+            oauth: None,
             hop: Hop::Direct,
             stream: None,
             seen: None,
@@ -88,7 +91,7 @@ impl<'a> Patient<'a> {
 
     /// The sign-in of the server, where there is one.
     pub fn oauth(&self) -> Option<&Arc<Oauth>> {
-        self.remote.as_ref()?.exchange.authorizer().oauth()
+        self.oauth.as_ref()
     }
 
     /// The answer to the first request.

@@ -1,130 +1,25 @@
 //! `--report`: all that somebody else needs to understand a problem, in one JSON file, without secrets. Values are shown only of
 //! options and variables that are known to be harmless; then what is known to be secret is taken out of the whole text.
 
+mod shown;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use self::shown::{Kind, SHORTEST_SECRET, VARIABLES, option, url, without_home};
 use super::patient::Patient;
 use crate::cli::args::Doctor;
 use crate::cli::connection::{self, Env};
 use crate::cli::oauth;
 use crate::cli::run;
 use crate::error::{Exit, Fatal};
-use crate::net::guard;
 use crate::store::logins;
-use crate::ui;
 
 /// Lines of the log that go into the report.
 const LINES: usize = 200;
-
-/// Shorter values would take harmless words out with them.
-const SHORTEST_SECRET: usize = 4;
-
-/// Options whose values say nothing of anybody.
-const HARMLESS: [&str; 33] = [
-    "allow-http",
-    "auth",
-    "auth-timeout",
-    "body-timeout",
-    "callback-path",
-    "callback-port",
-    "client-id",
-    "color",
-    "connect-timeout",
-    "grace",
-    "headers-timeout",
-    "host",
-    "idp-client-id",
-    "ignore-tool",
-    "initialize-wait",
-    "json",
-    "keep-alive",
-    "log-format",
-    "max-message-size",
-    "only-tool",
-    "ping-interval",
-    "profile",
-    "protocol",
-    "provider",
-    "read-only",
-    "request-timeout",
-    "scope",
-    "sign-in",
-    "signing-algorithm",
-    "silent",
-    "store",
-    "transport",
-    "debug",
-];
-
-/// Options whose values are URLs.
-const URLS: [&str; 7] = [
-    "auth-success-url",
-    "client-metadata-url",
-    "idp-issuer",
-    "proxy",
-    "resource",
-    "server",
-    "token-endpoint",
-];
-
-/// Options whose values are paths.
-const FILES: [&str; 12] = [
-    "ca-file",
-    "client-cert",
-    "client-key",
-    "client-secret-file",
-    "config",
-    "header-file",
-    "idp-client-secret-file",
-    "idp-id-token-file",
-    "log-file",
-    "private-key-file",
-    "report",
-    "workload-token-file",
-];
-
-/// Variables that matter beside our own, and whether their values are harmless.
-const VARIABLES: [(&str, Kind); 27] = [
-    ("ALL_PROXY", Kind::Url),
-    ("AUTO_PROXY", Kind::Url),
-    ("BROWSER", Kind::Secret),
-    ("CI", Kind::Plain),
-    ("CONTAINER", Kind::Plain),
-    ("DBUS_SESSION_BUS_ADDRESS", Kind::Secret),
-    ("DISPLAY", Kind::Plain),
-    ("HTTPS_PROXY", Kind::Url),
-    ("HTTP_PROXY", Kind::Url),
-    ("LANG", Kind::Plain),
-    ("MCP_TETHER_CONFIG", Kind::Secret),
-    ("MCP_TETHER_HOME", Kind::Secret),
-    ("NO_COLOR", Kind::Plain),
-    ("NO_PROXY", Kind::Secret),
-    ("SSH_CONNECTION", Kind::Secret),
-    ("SSL_CERT_DIR", Kind::Secret),
-    ("SSL_CERT_FILE", Kind::Secret),
-    ("TERM", Kind::Plain),
-    ("WAYLAND_DISPLAY", Kind::Plain),
-    ("WSL_DISTRO_NAME", Kind::Plain),
-    ("XDG_CURRENT_DESKTOP", Kind::Plain),
-    ("XDG_SESSION_TYPE", Kind::Plain),
-    ("all_proxy", Kind::Url),
-    ("auto_proxy", Kind::Url),
-    ("http_proxy", Kind::Url),
-    ("https_proxy", Kind::Url),
-    ("no_proxy", Kind::Secret),
-];
-
-/// What a value may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    Url,
-    Secret,
-}
 
 /// Writes the report, for this user alone.
 ///
@@ -183,52 +78,6 @@ fn given(args: &Doctor, env: &Env<'_>) -> Map<String, Value> {
     all.collect()
 }
 
-/// What is shown of an option's value.
-fn option(name: &str, value: &str, env: &Env<'_>) -> String {
-    if HARMLESS.contains(&name) {
-        return value.to_owned();
-    }
-    if URLS.contains(&name) {
-        return url(value);
-    }
-    if FILES.contains(&name) {
-        return without_home(value, env);
-    }
-    match name {
-        "header" => format!("{}: (redacted)", before(value, ':')),
-        "authorize-param" => format!("{}=(redacted)", before(value, '=')),
-        _ if matches!(value, "true" | "false") => value.to_owned(),
-        _ => "(redacted)".to_owned(),
-    }
-}
-
-/// The name in front of a value; nothing where there is no name.
-fn before(value: &str, mark: char) -> &str {
-    value
-        .split_once(mark)
-        .map_or("(redacted)", |(name, _)| name.trim())
-}
-
-/// A URL of a kind that is known; of others nothing is shown.
-fn url(text: &str) -> String {
-    let known = [
-        "http", "https", "ws", "wss", "socks4", "socks4a", "socks5", "socks5h",
-    ];
-    match Url::parse(text.trim()) {
-        Ok(url) if known.contains(&url.scheme()) && url.has_host() => guard::shown(&url),
-        _ => "(redacted)".to_owned(),
-    }
-}
-
-/// A path in the home folder does not name its owner.
-fn without_home(text: &str, env: &Env<'_>) -> String {
-    let home = env("HOME").or_else(|| env("USERPROFILE"));
-    match home.filter(|home| home.len() >= SHORTEST_SECRET) {
-        Some(home) => text.replace(&home, "~"),
-        None => text.to_owned(),
-    }
-}
-
 /// The keys of the config file, by section.
 fn config(args: &Doctor, patient: &Patient<'_>) -> Value {
     let own = || Some(patient.paths?.config.clone());
@@ -267,10 +116,7 @@ fn environment(env: &Env<'_>) -> Map<String, Value> {
         found.insert(name.to_owned(), shown.into());
     }
     for (name, value) in own_variables(env) {
-        let option_name = name
-            .trim_start_matches("MCP_TETHER_")
-            .to_ascii_lowercase()
-            .replace('_', "-");
+        let option_name = option_of(&name);
         // What is not shown of an option is not shown here; repeated values stand on lines of their own.
         let shown: Vec<String> = value
             .lines()
@@ -279,6 +125,12 @@ fn environment(env: &Env<'_>) -> Map<String, Value> {
         found.insert(name, shown.join("\n").into());
     }
     found
+}
+
+/// The option that a variable sets.
+fn option_of(variable: &str) -> String {
+    let name = variable.trim_start_matches("MCP_TETHER_");
+    name.to_ascii_lowercase().replace('_', "-")
 }
 
 /// The variables that set options.
@@ -329,21 +181,8 @@ fn log(args: &Doctor, patient: &Patient<'_>) -> Value {
     let last = lines
         .get(lines.len().saturating_sub(LINES)..)
         .unwrap_or_default();
-    let shown = last
-        .iter()
-        .map(|line| Value::from(queries_out(&ui::redacted(line))));
+    let shown = last.iter().map(|line| Value::from(shown::line(line)));
     Value::Array(shown.collect())
-}
-
-/// The same without what stands behind the question marks of URLs.
-fn queries_out(line: &str) -> String {
-    let words = line
-        .split(' ')
-        .map(|word| match (word.contains("://"), word.split_once('?')) {
-            (true, Some((address, _))) => format!("{address}?(redacted)"),
-            _ => word.to_owned(),
-        });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What is known to be secret here.
@@ -380,6 +219,20 @@ fn secrets(args: &Doctor, patient: &Patient<'_>) -> BTreeSet<String> {
     }
     for (_, value) in &bridge.authorization.authorize_param {
         all.insert(value.clone());
+    }
+    // What is not shown in its own place is not shown elsewhere.
+    let given = args.given.iter().flat_map(|(name, values)| {
+        values
+            .iter()
+            .map(move |value| (name.clone(), value.clone()))
+    });
+    let set = own_variables(patient.env)
+        .into_iter()
+        .map(|(name, value)| (option_of(&name), value));
+    for (name, value) in given.chain(set) {
+        if option(&name, &value, patient.env) == shown::REDACTED {
+            all.insert(value);
+        }
     }
     if let Some(oauth) = patient.oauth() {
         let (_, secret) = oauth.options().client_id();
@@ -424,61 +277,5 @@ fn without(value: Value, secrets: &BTreeSet<String>, env: &Env<'_>) -> Value {
             Value::Object(all.collect())
         }
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{HARMLESS, option, queries_out, url};
-
-    #[test]
-    fn shows_values_of_harmless_options_only() {
-        let env = |name: &str| (name == "HOME").then(|| "/home/somebody".to_owned());
-        let table = [
-            ("transport", "sse-only", "sse-only"),
-            ("header", "X-Api-Key: s3cret", "X-Api-Key: (redacted)"),
-            ("header", "s3cret", "(redacted): (redacted)"),
-            ("header-command", "echo s3cret", "(redacted)"),
-            (
-                "proxy",
-                "http://user:s3cret@proxy:3128",
-                "http://proxy:3128/",
-            ),
-            ("proxy", "user:s3cret@proxy:3128", "(redacted)"),
-            ("server", "https://h/mcp?key=s3cret", "https://h/mcp?key=.."),
-            ("ca-file", "/home/somebody/ca.pem", "~/ca.pem"),
-            (
-                "static-oauth-client-info",
-                r#"{"client_secret":"s3cret"}"#,
-                "(redacted)",
-            ),
-            ("something-new", "s3cret", "(redacted)"),
-            ("insecure", "true", "true"),
-        ];
-        for (name, value, shown) in table {
-            assert_eq!(option(name, value, &env), shown, "{name}");
-        }
-        assert_eq!(url("s3cret"), "(redacted)");
-    }
-
-    #[test]
-    fn options_that_are_known_exist() {
-        let command = crate::cli::args::command();
-        for name in HARMLESS.iter().chain(&super::URLS).chain(&super::FILES) {
-            let positional = ["server", "callback-port"].contains(name);
-            let of_command = ["json", "report"].contains(name);
-            let known = command
-                .get_arguments()
-                .any(|arg| arg.get_long() == Some(*name));
-            assert!(known || positional || of_command, "{name}");
-        }
-    }
-
-    #[test]
-    fn addresses_in_the_log_lose_their_queries() {
-        assert_eq!(
-            queries_out("debug: http url=https://h/a?k=v&x=y status=200"),
-            "debug: http url=https://h/a?(redacted) status=200"
-        );
     }
 }

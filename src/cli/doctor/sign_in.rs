@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncWriteExt;
 
 use super::check::Finding;
+use super::contact;
 use super::patient::Patient;
 use crate::auth::challenge::{challenges, oauth};
 use crate::auth::discovery::Source;
@@ -16,7 +17,6 @@ use crate::auth::{Authorizer, Oauth};
 use crate::bridge::Order;
 use crate::cli::account::Account;
 use crate::error::{Exit, Failure};
-use crate::jsonrpc::{Id, reply};
 use crate::store::Record;
 use crate::transport::{Http, Outgoing, Transport};
 
@@ -33,7 +33,7 @@ pub async fn metadata(patient: &mut Patient<'_>) -> Finding {
     };
     let wanted = patient
         .answer()
-        .is_some_and(super::contact::Contact::wants_sign_in);
+        .is_some_and(contact::Contact::wants_sign_in);
     if !wanted {
         return Finding::skip("the server asks for no sign-in");
     }
@@ -262,7 +262,7 @@ pub async fn login(patient: &mut Patient<'_>) -> Finding {
     let shown = patient.shown();
     let wanted = patient
         .answer()
-        .is_some_and(super::contact::Contact::wants_sign_in);
+        .is_some_and(contact::Contact::wants_sign_in);
     let Some(oauth) = patient.oauth().cloned() else {
         return no_sign_in(patient);
     };
@@ -353,13 +353,8 @@ async fn taken(patient: &Patient<'_>) -> Result<(), Failure> {
         // They have no first message of that kind; the handshake tells.
         return Ok(());
     }
-    let params = format!(
-        r#"{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":{{"name":"mcp-tether","version":"{}"}}}}"#,
-        env!("CARGO_PKG_VERSION")
-    );
-    let hello = reply::request(&Id::text("mcp-tether:doctor"), "initialize", Some(&params));
     let http = Transport::Http(Arc::new(Http::new(Arc::clone(&remote.exchange))));
-    let outgoing = Outgoing::opening(hello);
+    let outgoing = Outgoing::opening(contact::hello());
     match tokio::time::timeout(LIMIT, http.send(&outgoing)).await {
         Ok(Ok(_)) => {
             http.begin(Some("2025-11-25"));

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::check::Finding;
+use super::contact;
 use super::patient::Patient;
 use super::show::Screen;
 use crate::bridge::{Begins, Order};
 use crate::cli::session::{self, Nobody, Opened, Session, Trouble};
 use crate::error::{Exit, Failure};
-use crate::jsonrpc::{Id, reply};
+use crate::jsonrpc::reply;
 use crate::net::guard;
 use crate::store::verdicts::Verdict;
 use crate::transport::events::Cursor;
@@ -29,14 +30,9 @@ pub async fn listen(patient: &Patient<'_>) -> Finding {
     if !matches!(remote.order, Order::HttpFirst | Order::HttpOnly) {
         return Finding::skip("one stream carries everything");
     }
-    let params = format!(
-        r#"{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":{{"name":"mcp-tether","version":"{}"}}}}"#,
-        env!("CARGO_PKG_VERSION")
-    );
-    let hello = reply::request(&Id::text("mcp-tether:doctor"), "initialize", Some(&params));
     let http = Transport::Http(Arc::new(Http::new(Arc::clone(&remote.exchange))));
     let work = async {
-        http.send(&Outgoing::opening(hello)).await?;
+        http.send(&Outgoing::opening(contact::hello())).await?;
         http.begin(Some("2025-11-25"));
         let ready = reply::notification("notifications/initialized", "{}");
         http.send(&Outgoing::new(ready)).await?;
@@ -51,7 +47,7 @@ pub async fn listen(patient: &Patient<'_>) -> Finding {
                 .with("stream", false)
         }
         Ok(Err(Failure::Status(refusal))) if matches!(refusal.status, 400 | 404 | 405) => {
-            Finding::skip("the server has no such session")
+            Finding::skip("the server opens no session of Streamable HTTP")
         }
         Ok(Err(failure)) => Finding::warn(
             format!("the stream of the server's own messages does not open: {failure}"),

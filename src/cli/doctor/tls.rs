@@ -19,6 +19,7 @@ use super::patient::Patient;
 use super::proxy::Hop;
 use crate::error::Exit;
 use crate::net::client::Verify;
+use crate::net::guard;
 
 /// What the server showed.
 #[derive(Debug, Clone)]
@@ -45,10 +46,12 @@ pub async fn check(patient: &mut Patient<'_>) -> Finding {
         // Nothing is known of what is asked first.
         drop(stream);
         patient.contact = Some(Contact::make(patient, &url).await);
-        return Finding::skip(
-            "plain http: there is nothing to check, and anybody on the way can read along",
-        )
-        .took(Duration::ZERO);
+        let told = if guard::is_loopback(&url) {
+            "plain http, on this machine"
+        } else {
+            "plain http: anybody on the way can read along"
+        };
+        return Finding::skip(told).took(Duration::ZERO);
     }
     let seen = match stream {
         Some(stream) => Some(look(&url, stream, limit).await),
@@ -108,7 +111,7 @@ fn no_tls(url: &Url, why: &str) -> Finding {
         format!("no TLS handshake: {why}"),
         format!(
             "check the port in the URL; if the server speaks plain http, the URL begins with http://{}",
-            crate::net::guard::host_shown(&plain)
+            guard::host_shown(&plain)
         ),
     )
     .fault("no-tls")

@@ -74,6 +74,8 @@ fn a_report_has_no_secret() {
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["doctor"]["verdict"], "ok", "{text}");
     assert_eq!(report["options"]["header"][0], "X-Api-Key: (redacted)");
+    assert!(report["options"]["Authorization"].is_null(), "{text}");
+    assert_eq!(report["options"]["store"][0], "file");
     assert_eq!(
         report["environment"]["HTTPS_PROXY"],
         "http://proxy.invalid:3128/s3"
