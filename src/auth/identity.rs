@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::store::{Client, Record};
 
 /// The port of redirect addresses that are registered once and for all: in a client metadata document, or by hand.
-const FIXED_PORT: u16 = 28741;
+pub(super) const FIXED_PORT: u16 = 28741;
 
 impl Procedure<'_> {
     /// The port to listen on: the one that the user gave or that is registered already, else any.

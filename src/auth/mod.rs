@@ -9,6 +9,7 @@ mod command;
 mod device;
 pub mod discovery;
 pub mod dpop;
+pub mod examine;
 pub mod flow;
 mod follow;
 mod foreign;

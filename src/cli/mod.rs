@@ -5,6 +5,7 @@ mod args;
 mod call;
 mod completions;
 mod connection;
+mod doctor;
 mod grant;
 mod handles;
 mod import;
@@ -55,6 +56,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Install(given) => install::install(given, &args, &env),
         Command::Uninstall(args) => install::uninstall(args, &env),
         Command::Call(args) => call::call(args, &env),
+        Command::Doctor(args) => doctor::doctor(args, &env),
         Command::Tools(args) => tools::tools(args, &env),
     };
     match outcome {

@@ -43,6 +43,11 @@ pub fn data(text: &str) {
     let _ = writeln!(out, "{text}");
 }
 
+/// Text without what looks like a credential in it.
+pub fn redacted(text: &str) -> String {
+    redact::text(text).into_owned()
+}
+
 /// A note beside the data.
 pub fn note(text: &str) {
     let _ = writeln!(stderr(), "mcp-tether: {}", redact::text(text));

@@ -21,6 +21,7 @@ mod config_file;
 mod detection;
 mod device_code;
 mod device_refused;
+mod doctor;
 mod dpop;
 mod enterprise;
 mod era_detection;

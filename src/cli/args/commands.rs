@@ -17,6 +17,8 @@ pub enum Command {
     Logout(Logout),
     /// Lists sign-ins
     Status(Status),
+    /// Checks each step of the way to a server and says what to do about what is wrong
+    Doctor(Doctor),
     /// Lists the tools, resources and prompts of a server
     Tools(Tools),
     /// Calls a tool of a server
@@ -42,6 +44,7 @@ impl Command {
             Self::Login(login) => &mut login.bridge,
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
+            Self::Doctor(doctor) => &mut doctor.bridge,
             Self::Tools(tools) => &mut tools.bridge,
             Self::Call(call) => &mut call.bridge,
             Self::Install(install) => &mut install.bridge,
@@ -53,7 +56,11 @@ impl Command {
     /// Whether it is of no use without a server.
     pub const fn needs_server(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Login(_) | Self::Tools(_) | Self::Call(_) => true,
+            Self::Run(_)
+            | Self::Login(_)
+            | Self::Doctor(_)
+            | Self::Tools(_)
+            | Self::Call(_) => true,
             Self::Logout(logout) => !logout.all,
             Self::Install(install) => !install.list,
             Self::Status(_)
@@ -106,6 +113,22 @@ pub struct Tools {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// File to write a report for others to, without secrets
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// The options that were given, from wherever, with their values.
+    #[arg(skip)]
+    pub given: Vec<(String, Vec<String>)>,
 }
 
 /// `call`.
