@@ -148,20 +148,20 @@ impl Move<'_> {
         };
         let adopted = match (&found, wrong) {
             (Some((kept, foreign)), _) => {
-                let moved = self.adopt(to, foreign, wanted.trust).await;
+                let moved = self.adopt(&to, foreign, wanted.trust).await;
                 moved.map(|moved| match moved {
                     SignIn::Moved(_) => SignIn::Moved(kept.folder.display().to_string()),
                     other => other,
                 })
             }
-            (None, Some(damaged)) => Self::without(to, damaged).await,
+            (None, Some(damaged)) => Self::without(&to, damaged).await,
             (None, None) => return SignIn::None,
         };
         adopted.unwrap_or_else(SignIn::Failed)
     }
 
     /// What there is to say where a sign-in cannot be read: nothing, where ours is newer.
-    async fn without(to: To, (what, at): (String, u64)) -> Result<SignIn, Stays> {
+    async fn without(to: &To, (what, at): (String, u64)) -> Result<SignIn, Stays> {
         let newer = match &to.oauth {
             Some(oauth) => oauth.has_since(at).await.map_err(failed)?,
             None => return Ok(SignIn::NotNeeded),
@@ -194,7 +194,7 @@ impl Move<'_> {
         })
     }
 
-    async fn adopt(&self, to: To, foreign: &Foreign, trust: Trust) -> Result<SignIn, Stays> {
+    async fn adopt(&self, to: &To, foreign: &Foreign, trust: Trust) -> Result<SignIn, Stays> {
         let Some(oauth) = &to.oauth else {
             return Ok(SignIn::NotNeeded);
         };

@@ -383,7 +383,7 @@ fn a_newer_sign_in_follows_an_entry_that_was_moved_before() {
     keep(&scene, Layout::Stamped, &login, 1000);
     cursor(&scene, &json!(["mcp-remote", scene.mcp.url()]), &json!({}));
     assert_eq!(import(&scene, &[]).code, Some(0));
-    let newer = shop::sign_in(&scene.auth, &scene.mcp, &scene.mcp.url());
+    let newer = shop::sign_in(&scene.auth, &scene.mcp.url());
     keep(&scene, Layout::Stamped, &newer, 10);
     let output = import(&scene, &[]);
     assert!(output.stdout.contains("sign-in moved"), "{output:?}");
