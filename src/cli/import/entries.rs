@@ -256,7 +256,7 @@ impl Work<'_> {
                 .map(|(_, value)| value.clone());
             own.or_else(|| (self.work.env)(name))
         };
-        let replaced = moved.seed.map(|text| expanded(text, &lookup));
+        let replaced = moved.seed.map(|text| expanded(text, lookup));
         line.url = shown_url(&replaced.url);
         line.notes = moved.notes;
         let wanted = Wanted {
