@@ -13,13 +13,12 @@ use crate::support::authserver::Refresh;
 use crate::support::launch::{Launch, Output};
 use crate::support::scene::Scene;
 use crate::support::server::Peer;
-use crate::support::visit;
 use shop::{Layout, Login, REDIRECT};
 
 /// A scene in which `mcp-remote` has signed in.
 fn signed_in() -> (Scene, Login) {
     let scene = Scene::new();
-    let login = shop::sign_in(&scene.auth, &scene.mcp, &scene.mcp.url());
+    let login = shop::sign_in(&scene.auth, &scene.mcp.url());
     (scene, login)
 }
 
@@ -181,7 +180,7 @@ fn the_next_sign_in_uses_the_registration_and_its_address() {
 #[test]
 fn the_newest_counts_and_nothing_newer_is_overwritten() {
     let (scene, old) = signed_in();
-    let new = shop::sign_in(&scene.auth, &scene.mcp, &scene.mcp.url());
+    let new = shop::sign_in(&scene.auth, &scene.mcp.url());
     keep(&scene, Layout::Stamped, &old, 5000);
     keep(&scene, Layout::Raw("0.1.29"), &new, 100);
     let url = scene.mcp.url();
@@ -200,7 +199,7 @@ fn the_newest_counts_and_nothing_newer_is_overwritten() {
     assert_eq!(document(&again)["signIns"][0]["signIn"]["result"], "known");
     assert_eq!(files(), before);
     // mcp-remote has been used on.
-    let newest = shop::sign_in(&scene.auth, &scene.mcp, &url);
+    let newest = shop::sign_in(&scene.auth, &url);
     keep(&scene, Layout::Stamped, &newest, 10);
     assert_eq!(import(&scene, &[&url]).code, Some(0));
     assert_eq!(client(&scene), newest.client["client_id"].as_str().unwrap());
@@ -354,5 +353,4 @@ fn other_files_than_ours_are_not_touched() {
     let before = read(&path);
     assert_eq!(import(&scene, &[&scene.mcp.url()]).code, Some(0));
     assert_eq!(read(&path), before);
-    let _ = visit::parameter;
 }

@@ -230,7 +230,7 @@ fn script(words: &[String]) -> Found {
         if NODE_VALUED.contains(&word.as_str()) {
             rest = after.get(1..).unwrap_or_default();
         } else if !word.starts_with('-') {
-            return if is_script(word) || is_package(word) && word.starts_with("npm:") {
+            return if is_script(word) || (is_package(word) && word.starts_with("npm:")) {
                 Found::McpRemote(rest.to_vec())
             } else {
                 Found::Other

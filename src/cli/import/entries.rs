@@ -167,8 +167,9 @@ impl Work<'_> {
                 Ok(backup) => told.backup = backup.map(|path| path.display().to_string()),
                 Err(wrong) => {
                     told.changed = false;
-                    for entry in &mut told.entries {
+                    for entry in told.entries.iter_mut().filter(|entry| entry.moved) {
                         entry.moved = false;
+                        entry.why = Some("its file was not written".to_owned());
                     }
                     ledger.report.problem(wrong.to_string(), Some(wrong.hint()));
                 }
@@ -255,7 +256,7 @@ impl Work<'_> {
                 .map(|(_, value)| value.clone());
             own.or_else(|| (self.work.env)(name))
         };
-        let replaced = moved.seed.map(|text| expanded(text, &lookup));
+        let replaced = moved.seed.map(|text| expanded(text, lookup));
         line.url = shown_url(&replaced.url);
         line.notes = moved.notes;
         let wanted = Wanted {

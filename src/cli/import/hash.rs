@@ -25,7 +25,7 @@ impl Generation {
         let release = version.split('-').next().unwrap_or_default();
         let parts: Option<Vec<u32>> = release.split('.').map(|part| part.parse().ok()).collect();
         let parts = parts.filter(|parts| parts.len() == 3)?;
-        Some(if parts < vec![0, 1, 30] {
+        Some(if parts.as_slice() < [0, 1, 30].as_slice() {
             Self::Url
         } else {
             Self::Headers

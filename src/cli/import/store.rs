@@ -1,6 +1,7 @@
 //! The store of `mcp-remote`: its folders, and what a sign-in in them holds. It is only read. No text of an error repeats
 //! anything of a file.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,7 +50,7 @@ impl Stores {
         }
         stores
             .kept
-            .sort_by(|a, b| (b.at, b.generation).cmp(&(a.at, a.generation)));
+            .sort_by_key(|kept| Reverse((kept.at, kept.generation)));
         stores
     }
 

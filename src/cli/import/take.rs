@@ -148,22 +148,22 @@ impl Move<'_> {
         };
         let adopted = match (&found, wrong) {
             (Some((kept, foreign)), _) => {
-                let moved = self.adopt(to, foreign, wanted.trust).await;
+                let moved = self.adopt(&to, foreign, wanted.trust).await;
                 moved.map(|moved| match moved {
                     SignIn::Moved(_) => SignIn::Moved(kept.folder.display().to_string()),
                     other => other,
                 })
             }
-            (None, Some(damaged)) => Self::without(to, damaged).await,
+            (None, Some(damaged)) => Self::without(&to, damaged).await,
             (None, None) => return SignIn::None,
         };
         adopted.unwrap_or_else(SignIn::Failed)
     }
 
     /// What there is to say where a sign-in cannot be read: nothing, where ours is newer.
-    async fn without(to: To, (what, at): (String, u64)) -> Result<SignIn, Stays> {
+    async fn without(to: &To, (what, at): (String, u64)) -> Result<SignIn, Stays> {
         let newer = match &to.oauth {
-            Some(oauth) => oauth.has_since(at).await.map_err(failed)?,
+            Some(oauth) => oauth.has_since(at).await.map_err(|wrong| failed(&wrong))?,
             None => return Ok(SignIn::NotNeeded),
         };
         if newer {
@@ -194,12 +194,12 @@ impl Move<'_> {
         })
     }
 
-    async fn adopt(&self, to: To, foreign: &Foreign, trust: Trust) -> Result<SignIn, Stays> {
+    async fn adopt(&self, to: &To, foreign: &Foreign, trust: Trust) -> Result<SignIn, Stays> {
         let Some(oauth) = &to.oauth else {
             return Ok(SignIn::NotNeeded);
         };
         let at = foreign.tokens.obtained_at;
-        if oauth.has_since(at).await.map_err(failed)? {
+        if oauth.has_since(at).await.map_err(|wrong| failed(&wrong))? {
             return Ok(SignIn::Known);
         }
         let over = foreign.tokens.expires_at.is_some_and(|end| end <= self.now);
@@ -216,7 +216,10 @@ impl Move<'_> {
         if self.mode == Mode::Show {
             return Ok(SignIn::Moved(String::new()));
         }
-        let taken = self.ask(&to.remote, oauth, foreign).await.map_err(failed)?;
+        let taken = self
+            .ask(&to.remote, oauth, foreign)
+            .await
+            .map_err(|wrong| failed(&wrong))?;
         Ok(match taken {
             Taken::Kept => SignIn::Moved(String::new()),
             Taken::Known => SignIn::Known,
@@ -308,8 +311,8 @@ fn lasting(what: String, hint: Option<String>) -> Stays {
     }
 }
 
-fn failed(failure: Failure) -> Stays {
-    let reason = match (&failure, failure.kind()) {
+fn failed(failure: &Failure) -> Stays {
+    let reason = match (failure, failure.kind()) {
         (Failure::Store { .. }, _) => Reason::Store,
         (_, Kind::Unreachable | Kind::Timeout) => Reason::Passing,
         _ => Reason::Lasting,

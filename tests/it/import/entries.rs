@@ -383,7 +383,7 @@ fn a_newer_sign_in_follows_an_entry_that_was_moved_before() {
     keep(&scene, Layout::Stamped, &login, 1000);
     cursor(&scene, &json!(["mcp-remote", scene.mcp.url()]), &json!({}));
     assert_eq!(import(&scene, &[]).code, Some(0));
-    let newer = shop::sign_in(&scene.auth, &scene.mcp, &scene.mcp.url());
+    let newer = shop::sign_in(&scene.auth, &scene.mcp.url());
     keep(&scene, Layout::Stamped, &newer, 10);
     let output = import(&scene, &[]);
     assert!(output.stdout.contains("sign-in moved"), "{output:?}");
@@ -456,4 +456,21 @@ fn a_damaged_file_is_of_no_matter_once_there_is_a_newer_sign_in() {
     let file = fs::File::options().write(true).open(&damaged).unwrap();
     file.set_modified(past).unwrap();
     is_nothing(&import(&scene, &[]));
+}
+
+#[test]
+fn a_file_that_may_not_be_written_is_told() {
+    let scene = Scene::new();
+    scene.auth.server.allow_idle();
+    scene.mcp.mcp.server.allow_idle();
+    let path = cursor(&scene, &json!(["mcp-remote", scene.mcp.url()]), &json!({}));
+    let before = read(&path);
+    let mut mode = fs::metadata(&path).unwrap().permissions();
+    mode.set_readonly(true);
+    fs::set_permissions(&path, mode).unwrap();
+    let output = import(&scene, &[]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stdout.contains("stays as it is"), "{output:?}");
+    assert!(output.stderr.contains("is read-only"), "{output:?}");
+    assert_eq!((read(&path), backups(&path)), (before, 0));
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::support::authserver::AuthServer;
-use crate::support::protected::Protected;
 use crate::support::visit;
 
 /// The redirect address of its client.
@@ -21,7 +20,7 @@ pub struct Login {
 }
 
 /// Signs in as `mcp-remote` does, over HTTP, as a client that registers by itself.
-pub fn sign_in(auth: &AuthServer, mcp: &Protected, resource: &str) -> Login {
+pub fn sign_in(auth: &AuthServer, resource: &str) -> Login {
     let registered = post_json(
         &auth.server.at("/register"),
         &json!({
@@ -33,7 +32,6 @@ pub fn sign_in(auth: &AuthServer, mcp: &Protected, resource: &str) -> Login {
             "application_type": "native",
         }),
     );
-    let _ = mcp;
     let id = registered["client_id"].as_str().unwrap();
     let tokens = exchange(auth, id, &[], resource);
     Login {
@@ -135,7 +133,7 @@ pub fn write(home: &Path, layout: Layout, seed: &str, login: &Login, ago: u64) -
     folder.join(format!("{prefix}_tokens.json"))
 }
 
-/// The MD5 of a text, by the tool of the system: not by what is tested.
+/// The MD5 of a text in hexadecimal digits.
 fn md5(text: &str) -> String {
     use md5::{Digest, Md5};
     Md5::digest(text.as_bytes())
