@@ -11,9 +11,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::values::{Seconds, bytes, positive_seconds};
 pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
-pub use commands::{
-    Call, Command, Completions, Doctor, Import, Login, Logout, Man, Status, Tools,
-};
+pub use commands::{Call, Command, Completions, Doctor, Import, Login, Logout, Man, Status, Tools};
 pub use hosts::{Install, Uninstall};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server

@@ -18,6 +18,7 @@ pub async fn round_trip(place: Place, folders: &Folders) -> Result<(), StoreErro
         client_id: random(),
         resource: String::new(),
         profile: "doctor".to_owned(),
+        grant: None,
     };
     let mut record = Record::new(key.clone());
     record.tokens = Some(Tokens::new(Secret::new(random()), "none".to_owned(), 0));

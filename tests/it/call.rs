@@ -367,8 +367,8 @@ fn what_the_server_asks_is_declined_without_a_terminal_and_what_it_logs_is_told(
         .server
         .requests()
         .iter()
-        .filter_map(|request| request.rpc())
-        .filter(|rpc| rpc.is_answer())
+        .filter_map(crate::support::http::Request::rpc)
+        .filter(crate::support::rpc::Rpc::is_answer)
         .map(|rpc| serde_json::from_str(&rpc.text).unwrap())
         .collect();
     let of = |id: &str| answers.iter().find(|answer| answer["id"] == id).unwrap();

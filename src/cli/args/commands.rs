@@ -56,11 +56,9 @@ impl Command {
     /// Whether it is of no use without a server.
     pub const fn needs_server(&self) -> bool {
         match self {
-            Self::Run(_)
-            | Self::Login(_)
-            | Self::Doctor(_)
-            | Self::Tools(_)
-            | Self::Call(_) => true,
+            Self::Run(_) | Self::Login(_) | Self::Doctor(_) | Self::Tools(_) | Self::Call(_) => {
+                true
+            }
             Self::Logout(logout) => !logout.all,
             Self::Install(install) => !install.list,
             Self::Status(_)

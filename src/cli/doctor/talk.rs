@@ -103,7 +103,7 @@ pub async fn converse(patient: &mut Patient<'_>, screen: &mut Screen) {
                 .run("tools", async {
                     Finding::skip("not tried: session failed")
                 })
-                .await
+                .await;
         }
         Ok(opened) => screen.run("tools", tools(&session, opened, &server)).await,
     }
