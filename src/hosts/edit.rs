@@ -66,6 +66,11 @@ impl Format {
     ) -> Result<String, Broken> {
         let bare = text.strip_prefix(MARK).unwrap_or(text);
         let before = bare.replace("\r\n", "\n");
+        if let Some(lone) = before.find('\r') {
+            // Formats and tools differ in whether it ends a line.
+            let what = "a carriage return stands there alone";
+            return Err(Broken::at(&before, lone, what));
+        }
         let tree = self.read(&before)?;
         check_unique(&before, &tree, site)?;
         let mut after = self.apply(&before, site, change)?;

@@ -3,19 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::broken::Broken;
-use super::edit::{Change, Fields, Format, Site, find};
+use super::edit::{Change, Format, Site, find};
 use super::place::{Os, Places, Spot, join};
+use super::shape::Shape;
 use super::tree::Value;
-
-/// What says that an entry is a remote server.
-const REMOTE: [&str; 6] = [
-    "url",
-    "httpUrl",
-    "serverUrl",
-    "uri",
-    "headers",
-    "http_headers",
-];
 
 /// A server that a host starts and speaks to over stdin and stdout.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,45 +19,6 @@ pub struct Entry {
     pub args: Vec<String>,
     /// What is added to its environment, in the order of the file.
     pub env: Vec<(String, String)>,
-}
-
-/// Where the command stands in an entry.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Command {
-    /// Program and arguments are two members.
-    Apart(&'static str, &'static str),
-    /// Both are one array.
-    Joined(&'static str),
-}
-
-/// What each new entry has.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Fixed {
-    /// The entry's name.
-    Name,
-    /// A string.
-    Text(&'static str),
-    /// A number or a truth value.
-    Plain(&'static str),
-    /// `["*"]`.
-    Everything,
-}
-
-/// What entries look like in a file.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
-    /// Where the entries stand: the first path that leads to something, else the last one.
-    pub(super) at: &'static [&'static [&'static str]],
-    /// Whether they are a list, each with its `name`.
-    pub(super) listed: bool,
-    /// The command.
-    pub(super) command: Command,
-    /// The environment.
-    pub(super) env: &'static str,
-    /// What stands before the command in a new entry.
-    pub(super) first: &'static [(&'static str, Fixed)],
-    /// What stands after it.
-    pub(super) last: &'static [(&'static str, Fixed)],
 }
 
 /// A program that starts MCP servers as a file of its own says.
@@ -223,11 +175,11 @@ impl Host {
             .at(&scope.path)
             .and_then(|entries| find(entries, &entry.name));
         let change = match there {
-            None => Change::Add(self.fresh(entry)),
-            Some(there) if same(self.entry(&entry.name, there).as_ref(), entry) => {
+            None => Change::Add(self.shape.fresh(entry)),
+            Some(there) if same(self.shape.entry(&entry.name, there).as_ref(), entry) => {
                 return Ok(text.to_owned());
             }
-            Some(there @ Value::Map(_)) => self.renewed(there, entry),
+            Some(there @ Value::Map(_)) => self.shape.renewed(there, entry),
             Some(_) => {
                 let what = format!(
                     "the entry {:?} is not of the form that the host reads",
@@ -327,90 +279,8 @@ impl Host {
         }
         let named = entries.named().into_iter();
         Ok(named
-            .filter_map(|(name, value)| self.entry(name, value))
+            .filter_map(|(name, value)| self.shape.entry(name, value))
             .collect())
-    }
-
-    fn entry(&self, name: &str, value: &Value) -> Option<Entry> {
-        let (command, args, env) = match self.shape.command {
-            Command::Joined(key) => {
-                let mut words = value.get(key)?.texts()?.into_iter();
-                (words.next()?, words.collect(), value.get(self.shape.env))
-            }
-            Command::Apart(command, args) => match value.get(command)? {
-                // The older form of Zed.
-                nested @ Value::Map(_) => {
-                    let args = nested.get("args").and_then(Value::texts);
-                    let command = nested.get("path")?.text()?;
-                    (
-                        command.to_owned(),
-                        args.unwrap_or_default(),
-                        nested.get("env"),
-                    )
-                }
-                command => {
-                    let args = value.get(args).and_then(Value::texts);
-                    let env = value.get(self.shape.env);
-                    (command.text()?.to_owned(), args.unwrap_or_default(), env)
-                }
-            },
-        };
-        let env = env.map(Value::named).unwrap_or_default().into_iter();
-        let env = env.filter_map(|(name, value)| Some((name.to_owned(), value.text()?.to_owned())));
-        Some(Entry {
-            name: name.to_owned(),
-            command,
-            args,
-            env: env.collect(),
-        })
-    }
-
-    /// The members that an entry is about.
-    fn own(&self, entry: &Entry) -> Fields {
-        let mut fields = match self.shape.command {
-            Command::Apart(command, args) => vec![
-                (command.to_owned(), Value::Text(entry.command.clone())),
-                (args.to_owned(), Value::list(&entry.args)),
-            ],
-            Command::Joined(key) => {
-                let mut words = vec![entry.command.clone()];
-                words.extend(entry.args.iter().cloned());
-                vec![(key.to_owned(), Value::list(&words))]
-            }
-        };
-        if !entry.env.is_empty() {
-            fields.push((self.shape.env.to_owned(), Value::map(&entry.env)));
-        }
-        fields
-    }
-
-    fn fresh(&self, entry: &Entry) -> Fields {
-        let first = fixed(self.shape.first, entry).into_iter();
-        let last = fixed(self.shape.last, entry);
-        first.chain(self.own(entry)).chain(last).collect()
-    }
-
-    fn renewed(&self, there: &Value, entry: &Entry) -> Change {
-        let was_remote = self.entry(&entry.name, there).is_none();
-        // The older form of Zed says less.
-        let was_nested = matches!(there.get("command"), Some(Value::Map(_)));
-        let mut set = Fields::new();
-        for (name, value) in fixed(self.shape.first, entry) {
-            let old = there.get(&name);
-            let is_kind = matches!(name.as_str(), "type" | "source") && old != Some(&value);
-            if is_kind && (old.is_some() || was_remote || was_nested) {
-                set.push((name, value));
-            }
-        }
-        let own = self.own(entry).into_iter();
-        set.extend(own.filter(|(name, value)| there.get(name) != Some(value)));
-        let mut drop = Vec::new();
-        if entry.env.is_empty() && there.get(self.shape.env).is_some() {
-            drop.push(self.shape.env.to_owned());
-        }
-        let remote = REMOTE.iter().filter(|name| there.get(name).is_some());
-        drop.extend(remote.map(|name| (*name).to_owned()));
-        Change::Set(set, drop)
     }
 }
 
@@ -418,19 +288,6 @@ fn has_folder(path: &Path, base: &Path, exists: &dyn Fn(&Path) -> bool) -> bool 
     // A folder that everybody has tells nothing.
     path.parent()
         .is_some_and(|folder| folder != base && exists(folder))
-}
-
-fn fixed(fields: &[(&str, Fixed)], entry: &Entry) -> Fields {
-    let fields = fields.iter().map(|(name, fixed)| {
-        let value = match fixed {
-            Fixed::Name => Value::Text(entry.name.clone()),
-            Fixed::Text(text) => Value::Text((*text).to_owned()),
-            Fixed::Plain(text) => Value::Plain((*text).to_owned()),
-            Fixed::Everything => Value::list(&["*".to_owned()]),
-        };
-        ((*name).to_owned(), value)
-    });
-    fields.collect()
 }
 
 /// Whether both start the same thing; the order of variables makes no difference.

@@ -8,6 +8,7 @@ pub mod file;
 mod host;
 mod json;
 mod place;
+mod shape;
 mod table;
 mod toml;
 mod tree;

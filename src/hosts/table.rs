@@ -1,30 +1,9 @@
 //! The hosts: where each keeps its files and what an entry looks like there.
 
 use super::edit::Format;
-use super::host::{Command, Fixed, Host, Shape};
+use super::host::Host;
 use super::place::{config, home, named_by, perhaps, roaming, support};
-
-/// `mcpServers` with command, args and env: what most hosts have.
-const COMMON: Shape = Shape {
-    at: &[&["mcpServers"]],
-    listed: false,
-    command: Command::Apart("command", "args"),
-    env: "env",
-    first: &[],
-    last: &[],
-};
-
-/// The same with the kind of server said.
-const TYPED: Shape = Shape {
-    first: &[("type", Fixed::Text("stdio"))],
-    ..COMMON
-};
-
-/// `servers`, as Microsoft's editors have it.
-const SERVERS: Shape = Shape {
-    at: &[&["servers"]],
-    ..TYPED
-};
+use super::shape::{COMMON, Command, Fixed, SERVERS, Shape, TYPED};
 
 /// What a host has unless it says otherwise.
 const PLAIN: Host = Host {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::http::Response;
+use crate::support::http::{Request, Response};
 use crate::support::launch::{Launch, Output};
 use crate::support::mcp::{Legacy, LegacyPlan, Modern, Sse};
 use crate::support::modern::{reply, said};
-use crate::support::rpc;
+use crate::support::rpc::{self, Rpc};
 use crate::support::scene::Scene;
 use crate::support::server::{Peer, Plan};
 
@@ -367,8 +367,8 @@ fn what_the_server_asks_is_declined_without_a_terminal_and_what_it_logs_is_told(
         .server
         .requests()
         .iter()
-        .filter_map(crate::support::http::Request::rpc)
-        .filter(crate::support::rpc::Rpc::is_answer)
+        .filter_map(Request::rpc)
+        .filter(Rpc::is_answer)
         .map(|rpc| serde_json::from_str(&rpc.text).unwrap())
         .collect();
     let of = |id: &str| answers.iter().find(|answer| answer["id"] == id).unwrap();

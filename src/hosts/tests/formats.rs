@@ -348,3 +348,12 @@ fn new_lines_are_indented_as_the_file_is() {
         "{json}"
     );
 }
+
+#[test]
+fn a_carriage_return_that_ends_no_line_is_refused() {
+    let host = by_id("goose").unwrap();
+    for text in ["extensions: {}\nother: 1\r\r\n", "extensions: {}\r"] {
+        let wrong = host.put(text, &entry()).unwrap_err();
+        assert!(wrong.to_string().contains("carriage return"), "{wrong}");
+    }
+}
