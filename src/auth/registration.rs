@@ -136,7 +136,11 @@ pub async fn register(
 }
 
 /// Reads the answer. What was registered counts, not what was asked for.
-fn accepted(
+///
+/// # Errors
+/// [`Failure::Credentials`] when it is no registration, or one for another address.
+#[doc(hidden)]
+pub fn accepted(
     answer: &Answer,
     issuer: &str,
     server: &ServerMetadata,

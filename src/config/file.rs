@@ -204,7 +204,12 @@ impl Reader<'_> {
 fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(number.to_string()),
+        // Options know no other forms than the decimal one.
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(
+                |_| Some(number.to_string()),
+                |number| Some(number.to_string()),
+            ),
         DeValue::Float(number) => Some(number.to_string()),
         _ => None,
     }

@@ -212,6 +212,23 @@ fn the_scanner_finds_the_id_wherever_it_stands() {
     }
 }
 
+#[test]
+fn the_scanner_takes_no_id_that_an_answer_could_not_repeat() {
+    let long = "7".repeat(2000);
+    for raw in [
+        "\"a\tb\"",
+        "\"a\\x\"",
+        "-",
+        "1.",
+        "007",
+        &long,
+        &format!("\"{long}\""),
+    ] {
+        let text = format!(r#"{{"method":"a","id":{raw}}}"#);
+        assert_eq!(TopLevel::of(text.as_bytes()).id, None, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn parse_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

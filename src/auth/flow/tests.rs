@@ -5,10 +5,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::{Attempt, Extras, PkceCheck, Tokens};
+use super::{Attempt, Extras, PkceCheck, Tokens, read_tokens};
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::dpop::Demand;
-use crate::auth::http::OauthHttp;
+use crate::auth::http::{Answer, OauthHttp};
+use crate::auth::leniency::token_answer;
 use crate::auth::loopback::{Response, parse_callback};
 use crate::auth::registration::AuthMethod;
 use crate::error::Failure;
@@ -244,6 +245,28 @@ fn client_options(url: Url) -> Options {
         connect_timeout: std::time::Duration::from_secs(5),
         cookies: Cookies::Off,
         named_by: NamedBy::User,
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_sent_is_none() {
+    let http = OauthHttp::new(
+        client_options(Url::parse("https://h/mcp").unwrap()),
+        Reach::Anywhere,
+    );
+    for token in ["", "a\nb", "a\u{7f}", "\u{e4}"] {
+        let body = json!({"access_token": token, "refresh_token": ""});
+        let answer = token_answer(Answer {
+            status: ::http::StatusCode::OK,
+            media_type: String::new(),
+            body: body.to_string().into(),
+        });
+        let answer = ::http::Response::new(answer.body.to_vec());
+        let failure = Failure::from(read_tokens(&http, &answer, None).unwrap_err());
+        assert_eq!(
+            failure.to_string(),
+            "the authorization server's answer is no token"
+        );
     }
 }
 

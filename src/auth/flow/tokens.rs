@@ -17,6 +17,9 @@ use crate::auth::http::OauthHttp;
 use crate::error::Failure;
 use crate::secret::Secret;
 
+/// What is said of an answer that cannot be read; nothing of it is shown.
+const NOT_A_TOKEN: &str = "the authorization server's answer is no token";
+
 /// What OpenID servers add.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OpenId {
@@ -98,7 +101,11 @@ impl From<NoToken> for Failure {
 }
 
 /// Reads an answer of a token endpoint. `asked` is the scope that was asked for.
-pub(in crate::auth) fn read_tokens(
+///
+/// # Errors
+/// [`NoToken`] says why there is none.
+#[doc(hidden)]
+pub fn read_tokens(
     http: &OauthHttp,
     answer: &HttpResponse,
     asked: Option<&str>,
@@ -158,6 +165,11 @@ pub(super) fn taken(
         }
         _ => return Err(wrong("the token is of a kind that is not known here".to_owned()).into()),
     };
+    // Any other could not be sent (RFC 6749 §A.12).
+    let sendable = |byte: u8| (0x20..=0x7e).contains(&byte);
+    if !answer.access_token().secret().bytes().all(sendable) {
+        return Err(wrong(NOT_A_TOKEN.to_owned()).into());
+    }
     let granted = answer.scopes().map(|scopes| {
         let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         scopes.join(" ")
@@ -191,7 +203,7 @@ fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> NoToken {
         }
         // What was in the answer may be a token: it is not shown.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-            wrong("the authorization server's answer is no token".to_owned()).into()
+            wrong(NOT_A_TOKEN.to_owned()).into()
         }
     }
 }
