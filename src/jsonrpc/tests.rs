@@ -43,6 +43,7 @@ fn an_error_of_another_protocol_is_no_message() {
         r#"{"id":1,"error":{"message":"no code"}}"#,
         r#"{"id":1,"error":{"code":"E1","message":"x"}}"#,
         r#"{"id":1,"error":null}"#,
+        r#"{"id":1,"error":[-32600]}"#,
     ] {
         assert!(matches!(refuse(text), Malformed::NotMessage(_)), "{text}");
     }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::{Attempt, Extras, PkceCheck, Tokens, read_tokens};
+use super::{Attempt, Extras, PkceCheck, Tokens, read_refusal, read_tokens};
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::dpop::Demand;
 use crate::auth::http::{Answer, OauthHttp};
@@ -246,6 +246,13 @@ fn client_options(url: Url) -> Options {
         cookies: Cookies::Off,
         named_by: NamedBy::User,
     }
+}
+
+#[test]
+fn an_array_is_no_refusal() {
+    let mut answer = ::http::Response::new(br#"["invalid_grant"]"#.to_vec());
+    *answer.status_mut() = ::http::StatusCode::BAD_REQUEST;
+    assert_eq!(read_refusal(&answer).code(), Some(""));
 }
 
 #[test]

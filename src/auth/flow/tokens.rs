@@ -13,7 +13,7 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 
 use crate::auth::dpop::Must;
-use crate::auth::http::OauthHttp;
+use crate::auth::http::{OauthHttp, document};
 use crate::error::Failure;
 use crate::secret::Secret;
 
@@ -113,21 +113,20 @@ pub fn read_tokens(
     if !answer.status().is_success() {
         return Err(read_refusal(answer));
     }
-    let parsed = serde_json::from_slice(answer.body());
-    read(http, parsed.map_err(|_| unread()), asked)
+    read(http, document(answer.body()).ok_or_else(unread), asked)
 }
 
 /// Reads an answer of a token endpoint that is no success.
 pub(in crate::auth) fn read_refusal(answer: &HttpResponse) -> NoToken {
-    match serde_json::from_slice(answer.body()) {
-        Ok(said) => failure(RequestTokenError::ServerResponse(said)),
+    match document(answer.body()) {
+        Some(said) => failure(RequestTokenError::ServerResponse(said)),
         // In words of its own, but a no.
-        Err(_) if answer.status().is_client_error() => {
+        None if answer.status().is_client_error() => {
             let status = answer.status().as_u16();
             let what = format!("the authorization server gave no token (HTTP {status})");
             NoToken::Refused(String::new(), wrong(what))
         }
-        Err(_) => failure(unread()),
+        None => failure(unread()),
     }
 }
 
