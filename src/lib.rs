@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod era;
 pub mod error;
+pub mod hosts;
 pub mod jsonrpc;
 pub mod net;
 pub mod queue;

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod commands;
+mod hosts;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 use super::values::{Seconds, bytes, positive_seconds};
 pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
 pub use commands::{Command, Login, Logout, Status};
+pub use hosts::{Install, Uninstall};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
 #[derive(Debug, Parser)]

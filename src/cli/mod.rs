@@ -5,6 +5,7 @@ mod args;
 mod connection;
 mod grant;
 mod handles;
+mod install;
 mod login;
 mod oauth;
 mod resolve;
@@ -24,7 +25,8 @@ use crate::ui;
 /// Runs the program with `args`, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
-    let command = match resolve::resolve(&args.into_iter().collect::<Vec<_>>(), &env) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let command = match resolve::resolve(&args, &env) {
         Ok(command) => command,
         Err(resolve::Unresolved::Said(told)) => {
             let _ = told.print();
@@ -37,6 +39,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(args) => login::login(args, &env),
         Command::Logout(args) => status::logout(args, &env),
         Command::Status(args) => status::status(args, &env),
+        Command::Install(given) => install::install(given, &args, &env),
+        Command::Uninstall(args) => install::uninstall(args, &env),
     };
     match outcome {
         Ok(exit) => exit,

@@ -40,6 +40,12 @@ pub fn resolve(
         .clone()
         .try_get_matches_from(argv)
         .map_err(Unresolved::Said)?;
+    if let Some((name, _)) = typed.subcommand()
+        && !takes_settings(&command, name)
+    {
+        let cli = Cli::from_arg_matches(&typed).map_err(Unresolved::Said)?;
+        return Ok(cli.command.unwrap_or(Command::Run(cli.bridge)));
+    }
     let (typed, head) = match typed.subcommand() {
         Some((_, inside)) => (inside.clone(), 2),
         None => (typed, 1),
@@ -90,16 +96,23 @@ pub fn resolve(
     if bridge.server.is_none() && needs_server {
         let hint = match &command {
             Command::Logout(_) => "give the server's address, or --all",
+            Command::Install(_) => {
+                "give the whole address, like mcp-tether install cursor https://example.com/mcp"
+            }
             Command::Login(_) => {
                 "give the whole address, like mcp-tether login https://example.com/mcp"
             }
-            Command::Run(_) | Command::Status(_) => {
-                "give the whole address, like mcp-tether https://example.com/mcp"
-            }
+            _ => "give the whole address, like mcp-tether https://example.com/mcp",
         };
         return Err(Fatal::usage("no server given", hint).into());
     }
     Ok(command)
+}
+
+/// Whether the command has to do with a server, and so with the settings for one.
+fn takes_settings(command: &Clap, name: &str) -> bool {
+    let found = command.find_subcommand(name);
+    found.is_some_and(|command| command.get_arguments().any(|arg| arg.get_id() == "config"))
 }
 
 /// The option's name, unless it is switched off.

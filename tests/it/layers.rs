@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The top-level modules and their layers.
-const LAYERS: [(&str, u8); 16] = [
+const LAYERS: [(&str, u8); 17] = [
     ("error", 0),
     ("secret", 0),
     ("jsonrpc", 0),
     ("queue", 0),
     ("tools", 1),
     ("era", 1),
+    ("hosts", 1),
     ("net", 1),
     ("store", 1),
     ("ui", 1),

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Bridge;
+use super::{Bridge, Install, Uninstall};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -15,6 +15,10 @@ pub enum Command {
     Logout(Logout),
     /// Lists sign-ins
     Status(Status),
+    /// Adds a server to the config file of a host, or lists what hosts have
+    Install(Install),
+    /// Takes a server out of the config file of a host
+    Uninstall(Uninstall),
 }
 
 impl Command {
@@ -25,6 +29,8 @@ impl Command {
             Self::Login(login) => &mut login.bridge,
             Self::Logout(logout) => &mut logout.bridge,
             Self::Status(status) => &mut status.bridge,
+            Self::Install(install) => &mut install.bridge,
+            Self::Uninstall(_) => return None,
         })
     }
 
@@ -33,7 +39,8 @@ impl Command {
         match self {
             Self::Run(_) | Self::Login(_) => true,
             Self::Logout(logout) => !logout.all,
-            Self::Status(_) => false,
+            Self::Status(_) | Self::Uninstall(_) => false,
+            Self::Install(install) => !install.list,
         }
     }
 }

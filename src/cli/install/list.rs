@@ -1,0 +1,179 @@
+//! `install --list`: the hosts of this machine, and the servers that each has.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::place::Place;
+use super::program;
+use crate::cli::args::Install;
+use crate::error::Fatal;
+use crate::hosts::{Entry, Host, all, file};
+use crate::net::guard;
+use crate::ui;
+
+/// A file of a host.
+#[derive(Debug, Serialize)]
+struct Found {
+    host: &'static str,
+    #[serde(rename = "hostName")]
+    host_name: &'static str,
+    file: PathBuf,
+    /// Whether it is for the project in this folder alone.
+    project: bool,
+    exists: bool,
+    /// Why it cannot be read.
+    broken: Option<String>,
+    servers: Vec<Server>,
+}
+
+/// An entry of it.
+#[derive(Debug, Serialize)]
+struct Server {
+    name: String,
+    /// `mcp-tether`, `mcp-remote` or `other`.
+    kind: &'static str,
+    command: String,
+    /// Where it leads, if it is a bridge; without the query.
+    url: Option<String>,
+    /// The folder of the project that it is for, in a file for all projects.
+    folder: Option<String>,
+}
+
+/// Prints them.
+///
+/// # Errors
+/// None: a file that cannot be read is told as such.
+pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
+    let wanted = |host: &&Host| args.host.as_deref().is_none_or(|id| id == host.id);
+    let mut found = Vec::new();
+    for host in all().filter(wanted) {
+        let places = place.places();
+        if let Some(path) = host.file(&places, &file::exists)
+            && (host.is_found(&places, &file::exists) || args.host.is_some())
+        {
+            found.push(look(host, path, Kind::Global));
+        }
+        if let Some(path) = host.project_file(&place.folder, "*", &file::exists)
+            && path.exists()
+        {
+            found.push(look(host, path, Kind::Project));
+        }
+    }
+    if args.json {
+        ui::data(&json!(found).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.is_empty() {
+        ui::note("no hosts found; hint: mcp-tether install --help names those that are known");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let texts: Vec<String> = found.iter().map(Found::text).collect();
+    ui::data(&texts.join("\n\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Global,
+    Project,
+}
+
+fn look(host: &'static Host, path: PathBuf, kind: Kind) -> Found {
+    let (servers, broken) = match servers(host, &path) {
+        Ok(servers) => (servers, None),
+        Err(broken) => (Vec::new(), Some(broken)),
+    };
+    Found {
+        host: host.id,
+        host_name: host.name,
+        exists: path.exists(),
+        file: path,
+        project: kind == Kind::Project,
+        broken,
+        servers,
+    }
+}
+
+fn servers(host: &Host, path: &Path) -> Result<Vec<Server>, String> {
+    let text = file::read(path).map_err(|wrong| wrong.to_string())?;
+    let text = text.unwrap_or_default();
+    let mut servers = Vec::new();
+    for scope in host.scopes(&text).map_err(|broken| broken.to_string())? {
+        let entries = host
+            .entries_in(&text, &scope)
+            .map_err(|broken| broken.to_string())?;
+        servers.extend(
+            entries
+                .iter()
+                .map(|entry| server(entry, scope.project.clone())),
+        );
+    }
+    Ok(servers)
+}
+
+fn server(entry: &Entry, folder: Option<String>) -> Server {
+    let is_old = |word: &String| {
+        let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
+        name == "mcp-remote" || name.starts_with("mcp-remote@") || word.contains("/mcp-remote/")
+    };
+    let kind = if program::is_ours(&entry.command) {
+        "mcp-tether"
+    } else if is_old(&entry.command) || entry.args.iter().any(is_old) {
+        "mcp-remote"
+    } else {
+        "other"
+    };
+    let mut args = entry.args.iter().filter(|_| kind != "other");
+    let url = match kind {
+        "mcp-tether" => args.find(|arg| !arg.starts_with('-')),
+        _ => args.find(|arg| arg.contains("://")),
+    };
+    Server {
+        name: entry.name.clone(),
+        kind,
+        command: entry.command.clone(),
+        url: url.map(|url| guard::without_query(url).to_owned()),
+        folder,
+    }
+}
+
+impl Found {
+    fn text(&self) -> String {
+        let kind = if self.project { ", this project" } else { "" };
+        let mut text = format!(
+            "{} ({}{kind})\n  {}",
+            self.host_name,
+            self.host,
+            self.file.display()
+        );
+        if let Some(broken) = &self.broken {
+            text.push_str(&format!("\n  cannot be read: {}", printable(broken)));
+        } else if !self.exists {
+            text.push_str("\n  no file yet");
+        } else if self.servers.is_empty() {
+            text.push_str("\n  no servers that are started here");
+        }
+        let name = |server: &Server| printable(&server.name).chars().count();
+        let width = self.servers.iter().map(name).max().unwrap_or_default();
+        for server in &self.servers {
+            let name = printable(&server.name);
+            let to = match &server.url {
+                Some(url) => format!("{}  {}", server.kind, printable(url)),
+                None => printable(&server.command),
+            };
+            text.push_str(&format!("\n  {name:width$}  {to}"));
+            if let Some(folder) = &server.folder {
+                text.push_str(&format!("  in {}", printable(folder)));
+            }
+        }
+        text
+    }
+}
+
+/// What may go to a terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}

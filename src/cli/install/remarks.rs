@@ -1,0 +1,69 @@
+//! What the user has to know or do after an entry was written.
+
+use super::program;
+use super::shelter::{expands_itself, variables};
+use super::typed::Typed;
+use crate::hosts::{Entry, Host};
+use crate::net::guard;
+
+/// After a new or changed entry.
+pub fn of_install(host: &Host, entry: &Entry, typed: &Typed, project: bool) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for file in typed.files.iter().filter(|file| !file.exists()) {
+        notes.push(format!("there is no file {} yet", file.display()));
+    }
+    if !entry.env.is_empty() {
+        notes.push(
+            "secrets stand in the entry's environment, not in its arguments; a file given with --header-file keeps them out of both"
+                .to_owned(),
+        );
+    }
+    notes.extend(of_variables(host, entry));
+    if project {
+        notes.push(
+            "the file names mcp-tether by its path on this machine; others who use it need theirs"
+                .to_owned(),
+        );
+    }
+    notes.extend(program::warning(&entry.command).map(str::to_owned));
+    notes.extend(host.notes.iter().map(|note| (*note).to_owned()));
+    notes
+}
+
+/// After an entry was taken out.
+pub fn of_uninstall(host: &Host, server: Option<&String>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(server) = server {
+        let server = guard::without_query(server);
+        notes.push(format!("a sign-in stays; hint: mcp-tether logout {server}"));
+    }
+    notes.extend(host.notes.iter().take(1).map(|note| (*note).to_owned()));
+    notes
+}
+
+fn of_variables(host: &Host, entry: &Entry) -> Vec<String> {
+    let mut notes = Vec::new();
+    for name in variables(&entry.args) {
+        let form = format!("${{{name}}}");
+        let own = host
+            .expands
+            .iter()
+            .any(|begin| begin.len() > 2 && form.starts_with(begin));
+        if entry.env.iter().any(|(known, _)| known == name) || own {
+            continue;
+        }
+        let host = host.name;
+        notes.push(if name.contains(':') {
+            format!("{host} does not know {form}, and mcp-tether has no variable of that name")
+        } else {
+            format!("{name} has to be in the environment of {host} when it starts the server")
+        });
+    }
+    if expands_itself(host) && !notes.is_empty() {
+        notes.push(format!(
+            "{} replaces variables itself, before it starts the server",
+            host.name
+        ));
+    }
+    notes
+}

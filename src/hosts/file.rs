@@ -1,0 +1,214 @@
+//! Reads and writes the files of hosts: a backup beside the file, then an atomic replacement that keeps its mode and its
+//! owner. A link stays a link, and a file that its host wrote meanwhile is left alone.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use similar::TextDiff;
+
+/// How many links may follow each other.
+const LINKS: usize = 16;
+
+/// Why a file was not read or written.
+#[derive(Debug)]
+pub enum Refused {
+    /// It may not be written.
+    ReadOnly(PathBuf),
+    /// It is not what it was when it was read.
+    Changed(PathBuf),
+    /// It is no UTF-8 text.
+    NotText(PathBuf),
+    /// The system says no.
+    Io(PathBuf, io::Error),
+}
+
+impl Refused {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::ReadOnly(_) => "make the file writable, or change it where it is made",
+            Self::Changed(_) => "type the same command again",
+            Self::NotText(_) => "save it as UTF-8 in an editor",
+            Self::Io(..) => "check who owns the file and its folder",
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReadOnly(path) => write!(f, "{} is read-only", path.display()),
+            Self::Changed(path) => {
+                write!(
+                    f,
+                    "{} was changed by another program just now",
+                    path.display()
+                )
+            }
+            Self::NotText(path) => write!(f, "{} is not UTF-8 text", path.display()),
+            Self::Io(path, wrong) => write!(f, "{}: {wrong}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The file's text; `None` where there is no file.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn read(path: &Path) -> Result<Option<String>, Refused> {
+    match fs::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(Refused::NotText(path.to_owned())),
+        },
+        Err(wrong) if wrong.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(wrong) => Err(Refused::Io(path.to_owned(), wrong)),
+    }
+}
+
+/// Whether something stands at that path.
+pub fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// What is going to be done to a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says now; `None` where there is no file.
+    pub before: Option<String>,
+    /// What it is going to say.
+    pub after: String,
+}
+
+impl Plan {
+    /// Whether it changes anything.
+    pub fn is_change(&self) -> bool {
+        self.before.as_deref() != Some(self.after.as_str())
+    }
+
+    /// The change as `diff -u` shows it; empty where there is none.
+    pub fn diff(&self) -> String {
+        let name = self.path.display().to_string();
+        let old = if self.before.is_some() {
+            &name
+        } else {
+            "/dev/null"
+        };
+        let before = self.before.as_deref().unwrap_or_default();
+        let diff = TextDiff::from_lines(before, self.after.as_str());
+        diff.unified_diff().header(old, &name).to_string()
+    }
+
+    /// Writes it, and gives the path of the backup, if there was anything to keep. Nothing is written where nothing
+    /// changes. `now` names the backup.
+    ///
+    /// # Errors
+    /// The file stays as it is.
+    pub fn write(&self, now: SystemTime) -> Result<Option<PathBuf>, Refused> {
+        if !self.is_change() {
+            return Ok(None);
+        }
+        let refused = |wrong| Refused::Io(self.path.clone(), wrong);
+        let target = followed(&self.path).map_err(refused)?;
+        let folder = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(refused)?;
+        let known = match fs::metadata(&target) {
+            Ok(known) => Some(known),
+            Err(wrong) if wrong.kind() == io::ErrorKind::NotFound => None,
+            Err(wrong) => return Err(refused(wrong)),
+        };
+        if known
+            .as_ref()
+            .is_some_and(|known| known.permissions().readonly())
+        {
+            return Err(Refused::ReadOnly(self.path.clone()));
+        }
+        let mut new = tempfile::Builder::new()
+            .prefix(".mcp-tether-")
+            .tempfile_in(folder)
+            .map_err(refused)?;
+        new.write_all(self.after.as_bytes()).map_err(refused)?;
+        if let Some(known) = &known {
+            keep_owner(new.path(), known);
+            new.as_file()
+                .set_permissions(known.permissions())
+                .map_err(refused)?;
+        }
+        new.as_file().sync_all().map_err(refused)?;
+        if read(&target)? != self.before {
+            return Err(Refused::Changed(self.path.clone()));
+        }
+        let backup = match &self.before {
+            Some(text) => Some(self.back_up(text, known.as_ref(), now).map_err(refused)?),
+            None => None,
+        };
+        new.persist(&target).map_err(|wrong| refused(wrong.error))?;
+        Ok(backup)
+    }
+
+    /// Keeps the text beside the file, under a name that is free.
+    fn back_up(
+        &self,
+        text: &str,
+        known: Option<&fs::Metadata>,
+        now: SystemTime,
+    ) -> io::Result<PathBuf> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let time = humantime::format_rfc3339_seconds(now)
+            .to_string()
+            .replace(':', "");
+        let mut number = 1;
+        loop {
+            let again = if number > 1 {
+                format!("-{number}")
+            } else {
+                String::new()
+            };
+            let path = self
+                .path
+                .with_file_name(format!("{name}.mcp-tether-{time}{again}.bak"));
+            match fs::File::create_new(&path) {
+                Ok(mut file) => {
+                    if let Some(known) = known {
+                        file.set_permissions(known.permissions())?;
+                        keep_owner(&path, known);
+                    }
+                    file.write_all(text.as_bytes())?;
+                    return Ok(path);
+                }
+                Err(wrong) if wrong.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(wrong) => return Err(wrong),
+            }
+        }
+    }
+}
+
+/// Where the path leads, links followed, also where nothing stands at the end.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
+            // It is no link, or nothing.
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links follow each other"))
+}
+
+#[cfg(unix)]
+fn keep_owner(path: &Path, known: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    // Only root can, and only for root is it different.
+    let _ = chown(path, Some(known.uid()), Some(known.gid()));
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &fs::Metadata) {}

@@ -1,0 +1,5 @@
+//! Entries in files of each format, and where hosts keep their files on each system.
+
+mod formats;
+mod places;
+mod properties;
