@@ -122,6 +122,12 @@ fn what_is_wrong_is_named_with_file_line_and_remedy() {
             "true or false",
         ),
         ("[defaults]\n\ngrace = [1]\n", "c.toml:3", "quote"),
+        ("[defaults]\ngrace = 0x\n", "c.toml:2", "quote"),
+        (
+            "[defaults]\ngrace = 99999999999999999999\n",
+            "c.toml:2",
+            "quote",
+        ),
         ("[servers.a]\ngrace = 1\n", "c.toml:1", "url"),
         ("[servers.run]\nurl = \"u\"\n", "c.toml:1", "another name"),
         ("[defaults]\nx = = 1\n", "c.toml:2", "TOML"),

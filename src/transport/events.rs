@@ -171,6 +171,10 @@ impl Parser {
             return;
         }
         self.partial.extend_from_slice(piece);
+        // Of a comment without an end all is kept; looking for it again with each piece would take for ever.
+        if memchr2(b'\n', b'\r', piece).is_none() {
+            return;
+        }
         // Keep-alive comments may go on for hours without a blank line.
         while self.partial.first() == Some(&b':') {
             let Some(end) = memchr2(b'\n', b'\r', &self.partial) else {

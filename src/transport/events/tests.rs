@@ -124,6 +124,17 @@ fn an_event_over_the_limit_is_skipped_and_the_next_one_works() {
 }
 
 #[test]
+fn a_long_comment_is_looked_through_once() {
+    let mut parser = Parser::new(usize::MAX, Cursor::default());
+    parser.push(Bytes::from_static(b":"));
+    for _ in 0..1 << 20 {
+        parser.push(Bytes::from_static(b"x"));
+    }
+    parser.push(Bytes::from_static(b"\ndata: a\n\n"));
+    assert_eq!(&parser.pop().unwrap().unwrap().data[..], b"a");
+}
+
+#[test]
 fn endless_comments_take_no_memory() {
     let mut parser = Parser::new(10, Cursor::default());
     for _ in 0..10_000 {
