@@ -6,6 +6,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::flow;
+use super::grant::{self, assertion::SigningKey};
 use super::http::OauthHttp;
 use super::refresh::metadata;
 use crate::error::Failure;
@@ -59,13 +60,20 @@ pub fn named(id_token: &Secret) -> Option<String> {
 pub enum Revoked {
     /// It does.
     Yes,
-    /// It offers no revocation, or there was nothing to revoke.
+    /// There was no token to revoke.
+    Nothing,
+    /// It names no endpoint for that.
     NotOffered,
+    /// Only the client's key says who asks, and it was not given.
+    NoKey,
+    /// Only the platform's tokens say who asks, and they are no proof at such an endpoint.
+    NoClient,
     /// It could not be told; why.
     Failed(Failure),
 }
 
 /// Ends a sign-in: its tokens are revoked where the server offers that (RFC 7009), then the record is deleted, in any case.
+/// A client with a key proves itself with `key`, which is not kept.
 ///
 /// # Errors
 /// The record cannot be deleted.
@@ -73,6 +81,7 @@ pub async fn end(
     login: &Login,
     folders: &Folders,
     network: &client::Options,
+    key: Option<&SigningKey>,
 ) -> Result<Revoked, StoreError> {
     // A refresh in progress would bring it back.
     let lock = Lock::of_key(&folders.state, &login.key);
@@ -82,11 +91,11 @@ pub async fn end(
     }
     let store = Store::at(login.place, folders);
     let revoked = match store.load(&login.key).await {
-        Ok(Some(record)) => revoke(&record, network).await,
-        Ok(None) => Revoked::NotOffered,
+        Ok(Some(record)) => revoke(&record, network, key).await,
+        Ok(None) => Revoked::Nothing,
         Err(wrong @ StoreError::Corrupt(..)) => {
             tracing::warn!("{wrong}");
-            Revoked::NotOffered
+            Revoked::Nothing
         }
         Err(wrong) => return Err(wrong),
     };
@@ -94,28 +103,22 @@ pub async fn end(
     Ok(revoked)
 }
 
-/// Whether the client of a record can prove who it is at a revocation, as far as it has to.
-fn proves_itself(record: &Record, method: &str) -> bool {
-    let secret = matches!(method, "client_secret_basic" | "client_secret_post");
-    record.grant.is_none() || secret
-}
-
-async fn revoke(record: &Record, network: &client::Options) -> Revoked {
-    let server = metadata(record);
-    if record
-        .client
-        .as_ref()
-        .is_some_and(|client| !proves_itself(record, &client.auth_method))
-    {
-        // A machine has no more to show once it has its token.
+async fn revoke(record: &Record, network: &client::Options, key: Option<&SigningKey>) -> Revoked {
+    let (Some(tokens), Some(client)) = (&record.tokens, &record.client) else {
+        return Revoked::Nothing;
+    };
+    let Some((server, endpoint)) = metadata(record).and_then(|server| {
+        let endpoint = server.revocation_endpoint.clone()?;
+        Some((server, endpoint))
+    }) else {
         return Revoked::NotOffered;
-    }
-    let (Some(tokens), Some(client), Some(endpoint)) = (
-        &record.tokens,
-        &record.client,
-        server.and_then(|server| server.revocation_endpoint),
-    ) else {
-        return Revoked::NotOffered;
+    };
+    let signs = client.auth_method == grant::PRIVATE_KEY_JWT;
+    let key = match (signs, key) {
+        (true, None) => return Revoked::NoKey,
+        (true, key) => key,
+        (false, _) if grant::is_nobody(record) => return Revoked::NoClient,
+        (false, _) => None,
     };
     let named = record.servers.first().and_then(|url| Url::parse(url).ok());
     let reach = match named {
@@ -125,7 +128,14 @@ async fn revoke(record: &Record, network: &client::Options) -> Revoked {
     let http = OauthHttp::new(network.clone(), reach);
     // With the refresh token a server revokes all that was granted; not all do.
     for token in tokens.refresh.iter().chain([&tokens.access]) {
-        if let Err(failure) = flow::revoke(&http, &endpoint, client, token).await {
+        let revoked = match key {
+            Some(key) => {
+                let client = (client.client_id.as_str(), key);
+                grant::revoke(&http, &server, &endpoint, client, token).await
+            }
+            None => flow::revoke(&http, &endpoint, client, token).await,
+        };
+        if let Err(failure) = revoked {
             return Revoked::Failed(failure);
         }
     }

@@ -19,7 +19,14 @@ impl Procedure<'_> {
             // Nothing of a proof holds for it.
             return Ok(());
         }
-        let known = &discovered.metadata.dpop_signing_alg_values_supported;
+        let mut known = discovered
+            .metadata
+            .dpop_signing_alg_values_supported
+            .clone();
+        if options.token_endpoint.is_some() {
+            // The user vouches for it: it has no metadata, and gives what the server asks for.
+            known = Some(vec![dpop::ALGORITHM.to_owned()]);
+        }
         let (demand, challenged) = (&discovered.demand, self.need.challenged);
         let Some(must) = dpop::decide(options.dpop, demand, challenged, known.as_deref())? else {
             return Ok(());

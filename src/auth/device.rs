@@ -76,7 +76,7 @@ impl Procedure<'_> {
             return Ok(registered);
         }
         let path = &self.oauth.options.callback.path;
-        let host = self.host(discovered);
+        let host = self.host(discovered, kept);
         match self.port(discovered, None) {
             Port::Exactly(port) | Port::Preferred(port) => {
                 Ok(format!("http://{host}:{port}{path}"))

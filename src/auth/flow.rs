@@ -5,6 +5,7 @@ pub mod device;
 mod scope;
 mod tokens;
 
+use ::http::StatusCode;
 use oauth2::{
     AuthUrl, AuthorizationCode, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
     TokenUrl,
@@ -233,10 +234,15 @@ pub async fn revoke(
     if answer.status.is_success() {
         return Ok(());
     }
-    Err(refusal(format!(
+    Err(not_revoked(answer.status))
+}
+
+/// The server refused to revoke a token.
+pub(super) fn not_revoked(status: StatusCode) -> Failure {
+    refusal(format!(
         "the authorization server did not revoke the sign-in (HTTP {})",
-        answer.status.as_u16()
-    )))
+        status.as_u16()
+    ))
 }
 
 type Asker = tokens::Client<

@@ -8,9 +8,12 @@ mod identify;
 mod request;
 mod run;
 mod source;
+mod user;
 pub mod workload;
 
+pub(super) use request::{PRIVATE_KEY_JWT, revoke};
 pub(super) use run::{named, renew, rest};
+pub(super) use workload::is_nobody;
 
 use assertion::SigningKey;
 use enterprise::Idp;
@@ -67,7 +70,7 @@ impl Grant {
                 "check --client-id, that the public half of --private-key-file is registered for it, and this machine's clock"
             }
             Self::Workload(_) => {
-                "check that the platform's token is for this authorization server and has not ended; it is read again at the next call"
+                "check that the platform's token is for this authorization server and has not ended; it is read again a minute later"
             }
             Self::Enterprise(_) => {
                 "check --client-id and --idp-client-id, and ask whoever runs the identity provider whether this server is allowed"

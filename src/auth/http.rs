@@ -158,26 +158,38 @@ impl OauthHttp {
         make: impl Fn() -> Result<oauth2::HttpRequest, Failure>,
     ) -> Result<oauth2::HttpResponse, Failure> {
         let mut nonces = 0;
-        let (url, answer) = loop {
-            let (parts, body) = make()?.into_parts();
-            let url = Url::parse(&parts.uri.to_string()).map_err(|_| Failure::Closed)?;
-            let mut sent = self
-                .client(&url)?
-                .post(url.clone())
-                .headers(parts.headers)
-                .body(body);
-            let nonce = self.nonces.get(&url);
-            if let Some(binding) = self.binding() {
-                sent = sent.header(dpop::PROOF, proof(binding, &url, nonce.as_deref())?);
-            }
-            let answer = token_answer(self.send(&url, sent).await?);
-            let wanted = self.binding().is_some() && wants_nonce(&answer);
-            // The server's word stands when it brings no nonce that was not tried.
-            if !wanted || nonces >= dpop::MAX_NONCES || self.nonces.get(&url) == nonce {
-                break (url, answer);
+        loop {
+            let (answer, again) = self.token_once(make()?).await?;
+            if !again || nonces >= dpop::MAX_NONCES {
+                return Ok(answer);
             }
             nonces += 1;
-        };
+        }
+    }
+
+    /// One attempt alone, and whether another one may fare better: with the nonce that the answer brought.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub(super) async fn token_once(
+        &self,
+        request: oauth2::HttpRequest,
+    ) -> Result<(oauth2::HttpResponse, bool), Failure> {
+        let (parts, body) = request.into_parts();
+        let url = Url::parse(&parts.uri.to_string()).map_err(|_| Failure::Closed)?;
+        let mut sent = self
+            .client(&url)?
+            .post(url.clone())
+            .headers(parts.headers)
+            .body(body);
+        let nonce = self.nonces.get(&url);
+        if let Some(binding) = self.binding() {
+            sent = sent.header(dpop::PROOF, proof(binding, &url, nonce.as_deref())?);
+        }
+        let answer = token_answer(self.send(&url, sent).await?);
+        let wanted = self.binding().is_some() && wants_nonce(&answer);
+        // The server's word stands when it brings no nonce that was not tried.
+        let again = wanted && self.nonces.get(&url) != nonce;
         // It may be well in a moment: that says nothing of the token.
         if answer.status.is_server_error() || matches!(answer.status.as_u16(), 408 | 429) {
             return Err(Failure::Unreachable {
@@ -194,7 +206,7 @@ impl OauthHttp {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(response)
+        Ok((response, again))
     }
 
     fn client(&self, url: &Url) -> Result<reqwest::Client, Failure> {

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::store::{Client, Record};
 
 /// The port of redirect addresses that are registered once and for all: in a client metadata document, or by hand.
-const FIXED_PORT: u16 = 28741;
+pub(super) const FIXED_PORT: u16 = 28741;
 
 impl Procedure<'_> {
     /// The port to listen on: the one that the user gave or that is registered already, else any.
@@ -163,7 +163,7 @@ impl Procedure<'_> {
 }
 
 /// A client proves itself as the server is known to want it.
-fn prove(client: &mut Client, preset: &Preset) {
+pub(super) fn prove(client: &mut Client, preset: &Preset) {
     if let (Some(method), Some(_)) = (preset.method, &client.client_secret) {
         method.name().clone_into(&mut client.auth_method);
     }

@@ -9,8 +9,10 @@ mod command;
 mod device;
 pub mod discovery;
 pub mod dpop;
+pub mod examine;
 pub mod flow;
 mod follow;
+mod foreign;
 pub mod grant;
 pub mod http;
 mod identity;
@@ -38,6 +40,7 @@ use std::sync::Arc;
 use ::http::{HeaderMap, Method, StatusCode};
 
 pub use command::HeaderCommand;
+pub use foreign::{Foreign, Taken};
 pub use oauth::Oauth;
 use url::Url;
 pub use user::{SignIn, Waiting};

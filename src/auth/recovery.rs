@@ -264,7 +264,7 @@ impl Oauth {
             );
             return Ok(Recovery::SignIn);
         }
-        match refresh::refresh(&self.http().await, &self.options, &record).await? {
+        match refresh::refresh(&self.http().await, self, &record).await? {
             refresh::Outcome::Refreshed(mut record) => {
                 if let Some(tokens) = &mut record.tokens {
                     // One that the server did not renew is refused soon, and that leads to a sign-in.

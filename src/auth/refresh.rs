@@ -7,7 +7,7 @@ use super::flow::{self, NoToken};
 use super::grant;
 use super::http::OauthHttp;
 use super::metadata::ServerMetadata;
-use super::oauth::now;
+use super::oauth::{Oauth, now};
 use super::options::Options;
 use super::provider;
 use crate::error::Failure;
@@ -52,12 +52,13 @@ pub(super) fn is_expired(tokens: &Tokens, now: u64) -> bool {
 /// Reasons that may pass; then nothing is lost.
 pub(super) async fn refresh(
     http: &OauthHttp,
-    options: &Options,
+    oauth: &Oauth,
     record: &Record,
 ) -> Result<Outcome, Failure> {
+    let options = &oauth.options;
     bind(http, record.tokens.as_ref());
     if options.grant.asks_again() {
-        return grant::renew(http, options, record).await;
+        return grant::renew(http, oauth, record).await;
     }
     let refresh = record
         .tokens

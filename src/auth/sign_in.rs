@@ -274,7 +274,7 @@ impl Procedure<'_> {
         let options = &self.oauth.options;
         let callback = &options.callback;
         let port = self.port(asked.discovered, kept.as_ref());
-        let host = self.host(asked.discovered);
+        let host = self.host(asked.discovered, kept.as_ref());
         let mut listener = Listener::bind(host, port, &callback.path).await?;
         let redirect_uri = listener.redirect_uri().to_owned();
         let client = self.client(http, asked, kept, &redirect_uri).await?;
@@ -341,6 +341,7 @@ impl Procedure<'_> {
             client_id: client.client_id.clone(),
             resource: asked.resource.to_owned(),
             profile: self.oauth.options.profile.clone(),
+            grant: self.oauth.options.grant.name().map(str::to_owned),
         }
     }
 
@@ -362,7 +363,8 @@ impl Procedure<'_> {
         self.oauth.presenter.fit(&mut tokens)?;
         record.tokens = Some(tokens);
         record.client = Some(client);
-        record.identity = identity;
+        // One that is kept is no older than the one that was used.
+        record.identity = record.identity.filter(|_| identity.is_some()).or(identity);
         record.server_metadata = serde_json::to_value(&asked.discovered.metadata).ok();
         record.asked_scope.clone_from(&asked.scope);
         record.grant = self.oauth.options.grant.name().map(str::to_owned);

@@ -95,6 +95,7 @@ impl Vault {
             client_id: String::new(),
             resource: String::new(),
             profile: String::new(),
+            grant: None,
         };
         match Store::at(Place::Keyring, folders).load(&nobody).await {
             Err(wrong @ StoreError::Absent(_)) => Err(Failure::Store {
@@ -222,6 +223,18 @@ impl Vault {
         }
     }
 
+    /// Keeps a record, or says why that is not possible.
+    pub async fn keep(&self, record: &Record) -> Result<(), Failure> {
+        let kept = match self.open().await {
+            Ok(store) => store.save(record).await,
+            Err(wrong) => Err(wrong),
+        };
+        kept.map_err(|wrong| Failure::Store {
+            what: format!("the sign-in cannot be kept: {wrong}"),
+            hint: wrong.hint(),
+        })
+    }
+
     /// Forgets what is kept under a key.
     pub async fn forget(&self, key: &Key) {
         if let Some(store) = self.opened()
@@ -295,7 +308,12 @@ impl Vault {
         if self.options.store == Kind::Memory {
             return None;
         }
-        let lock = Lock::of_server(&folders.state, &self.server, &self.options.profile);
+        // A machine does not wait for a person.
+        let account = match self.options.grant.name() {
+            None => self.options.profile.clone(),
+            Some(grant) => format!("{} {grant}", self.options.profile),
+        };
+        let lock = Lock::of_server(&folders.state, &self.server, &account);
         let board = Board::of(&lock);
         Some((lock, board))
     }

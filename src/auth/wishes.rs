@@ -1,6 +1,8 @@
 //! What is asked of an authorization server: the user's wishes, the MCP server's, and what is known of the authorization server
 //! itself.
 
+use url::Url;
+
 use super::device::Way;
 use super::discovery::Discovered;
 use super::flow::{self, Extras, PkceCheck, Wishes};
@@ -9,6 +11,7 @@ use super::loopback::Host;
 use super::options::Resource;
 use super::provider::{self, Preset};
 use super::sign_in::{Asked, Procedure};
+use crate::store::Client;
 
 impl Procedure<'_> {
     /// What is known of the authorization server.
@@ -80,9 +83,15 @@ impl Procedure<'_> {
         self.preset(discovered).redirect.filter(|_| by_hand)
     }
 
-    /// The name of this machine in the address that the browser comes back to.
-    pub fn host(&self, discovered: &Discovered) -> Host {
+    /// The name of this machine in the address that the browser comes back to: the one that the user gave or that is registered
+    /// already.
+    pub fn host(&self, discovered: &Discovered, kept: Option<&Client>) -> Host {
         let given = self.oauth.options.callback.host;
-        given.or(self.fixed(discovered)).unwrap_or(Host::Ipv4)
+        let registered = kept.and_then(|client| client.redirect_uri.as_deref());
+        let registered = registered.and_then(|uri| Url::parse(uri).ok()?.host_str()?.parse().ok());
+        given
+            .or(self.fixed(discovered))
+            .or(registered)
+            .unwrap_or(Host::Ipv4)
     }
 }

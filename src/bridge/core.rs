@@ -15,11 +15,11 @@ use super::learned::Learned;
 use super::link::{self, Link, Remote};
 use super::replay::Owner;
 use super::request::LISTEN;
-use super::sign_in::AtEnd;
+use super::sign_in::{AtEnd, Audience};
 use super::up::Up;
 use crate::era::detect::Era;
 use crate::era::subscriptions;
-use crate::error::Failure;
+use crate::error::{Failure, Kind as Fault};
 use crate::jsonrpc::{Id, Kind, Message, reply};
 use crate::queue::Sender;
 
@@ -155,6 +155,11 @@ impl Core {
         }
     }
 
+    /// Whether a person waits for the answers, who may take longer than a program to sign in.
+    pub fn is_for_a_person(&self) -> bool {
+        self.options.audience == Audience::Person || self.options.at_end != AtEnd::Leave
+    }
+
     /// How long running requests may go on when the input has ended.
     pub fn grace(&self) -> Duration {
         match (self.options.at_end, self.oauth()) {
@@ -206,7 +211,11 @@ impl Core {
         );
         let said = failure
             .refusal()
-            .and_then(|refusal| refusal.message.as_ref());
+            .and_then(|refusal| refusal.message.as_ref())
+            // Who must sign in is told how.
+            .filter(|_| {
+                self.options.audience == Audience::Program || failure.kind() != Fault::Auth
+            });
         let answer = said.map_or_else(|| reply::failure(id, failure), |error| error.with_id(id));
         let _ = self.out.push(answer);
     }

@@ -14,7 +14,7 @@ use self::words::{
 use super::core::Core;
 use super::link::Phase;
 use super::request::Request;
-use super::sign_in::{AtEnd, Waited, address};
+use super::sign_in::{AtEnd, Audience, Waited, address};
 use crate::auth::SignIn;
 use crate::era::{down, up};
 use crate::error::Failure;
@@ -152,7 +152,8 @@ impl Core {
             } => before.method() != opening.method(),
             State::Switched { .. } => false,
         };
-        self.oauth().is_some() && !gone && first
+        let person = self.options.audience == Audience::Person;
+        self.oauth().is_some() && !gone && first && !person
     }
 
     /// Answers what the client begins with without the server. From now on it is asked for its own answer until it gives one.

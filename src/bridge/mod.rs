@@ -29,7 +29,7 @@ use tokio::time::Instant;
 
 use self::core::Core;
 pub use self::link::{Order, Protocol, Remote};
-pub use self::sign_in::{AtEnd, Begins};
+pub use self::sign_in::{AtEnd, Audience, Begins};
 use crate::error::Failure;
 use crate::jsonrpc::{Message, reply};
 use crate::queue::{Receiver, Sender};
@@ -60,6 +60,8 @@ pub struct Options {
     pub begins: Begins,
     /// What becomes of a sign-in when the input ends.
     pub at_end: AtEnd,
+    /// Who waits for the answers.
+    pub audience: Audience,
     /// The server, as it is called in what people read and type.
     pub server: String,
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::era::envelope::Envelope;
+use crate::era::envelope::{Envelope, declaring};
 use crate::jsonrpc::{Kind, Message};
 
 /// What a handshake agreed on.
@@ -90,7 +90,7 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// Nothing yet. Requests of our own and those that are translated declare `extension`.
+    /// Nothing yet. Requests of 2026-07-28 declare `extension`.
     pub fn new(extension: Option<&'static str>) -> Self {
         Self {
             extension,
@@ -100,10 +100,22 @@ impl Replay {
 
     /// What a request of 2026-07-28 would say of the client that begins so.
     pub fn envelope_of(&self, initialize: &Message) -> Envelope {
-        let envelope = Envelope::of_initialize(initialize);
+        self.declared(Envelope::of_initialize(initialize))
+    }
+
+    /// The envelope of a client with what we do beside it.
+    pub fn declared(&self, envelope: Envelope) -> Envelope {
         match self.extension {
             Some(extension) => envelope.declaring(extension),
             None => envelope,
+        }
+    }
+
+    /// A request of a client's of 2026-07-28, for a server of that revision, with what we do beside it.
+    pub fn declaring(&self, request: Message) -> Message {
+        match self.extension {
+            Some(extension) => declaring(&request, extension),
+            None => request,
         }
     }
 

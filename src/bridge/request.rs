@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::inflight::Sent;
-use super::sign_in::{AtEnd, Waited};
+use super::sign_in::Waited;
 use super::tries::Tries;
 use super::up::Watched;
 use crate::era::detect::Era;
@@ -108,9 +108,7 @@ impl Request {
         }
         let limit = match (self.core.options.request_timeout, self.message.method()) {
             // At a terminal the user may take longer to sign in.
-            (None, "initialize") if self.core.options.at_end == AtEnd::Leave => {
-                Some(INITIALIZE_LIMIT)
-            }
+            (None, "initialize") if !self.core.is_for_a_person() => Some(INITIALIZE_LIMIT),
             // It is meant to last.
             (_, LISTEN) => None,
             (limit, _) => limit,

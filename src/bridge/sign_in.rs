@@ -45,6 +45,16 @@ pub enum AtEnd {
     Stay(Duration),
 }
 
+/// Who waits for the answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// A client program: it gives up after a while and is told something before that.
+    #[default]
+    Program,
+    /// A person at a terminal: a sign-in is waited for as long as it takes, and what went wrong with it is told in our words.
+    Person,
+}
+
 /// How the wait for the user ended.
 #[derive(Debug)]
 pub(super) enum Waited {
@@ -90,14 +100,15 @@ impl Core {
             return outcome;
         }
         let status = oauth.sign_in();
-        let elicits = self.elicits_urls();
+        let person = self.options.audience == Audience::Person;
+        let elicits = self.elicits_urls() && !person;
         // A client that shows the address itself needs no browser from us.
         let _waiting = (!elicits).then(|| oauth.wait());
         let until = until.unwrap_or_else(|| Instant::now() + WAIT);
         let patience = async {
             tokio::time::sleep_until(until).await;
             // A person at a terminal has nothing else to wait for.
-            if stays && self.client_is_gone() {
+            if person || stays && self.client_is_gone() {
                 std::future::pending::<()>().await;
             }
         };
@@ -105,7 +116,7 @@ impl Core {
             biased;
             outcome = settled(status.clone()) => outcome,
             () = patience => Waited::NotYet(address(&status.borrow())),
-            () = self.show_progress(request, status.clone()) => Waited::NotYet(None),
+            () = self.show_progress(request, status.clone()), if !person => Waited::NotYet(None),
             () = self.elicit(status.clone()), if elicits => Waited::NotYet(None),
         };
         if let Waited::SignedIn = outcome

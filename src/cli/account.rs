@@ -137,7 +137,8 @@ impl Account {
         text
     }
 
-    fn token(&self) -> String {
+    /// How it stands with the token, for people.
+    pub fn token(&self) -> String {
         if let Some(why) = &self.unreadable {
             return format!("cannot be read: {why}");
         }

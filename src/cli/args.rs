@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::values::{Seconds, bytes, positive_seconds};
 pub use authorization::{Auth, Authorization, Provider, SignIn, Store};
-pub use commands::{Command, Login, Logout, Status};
+pub use commands::{Call, Command, Completions, Doctor, Import, Login, Logout, Man, Status, Tools};
 pub use hosts::{Install, Uninstall};
 
 /// Connects a local MCP client, over stdin and stdout, to a remote MCP server
@@ -51,6 +51,13 @@ pub fn command() -> clap::Command {
             arg.hide(hidden)
         })
     }
+    fn once(command: clap::Command) -> clap::Command {
+        let useless = ["keep_alive", "ping_interval", "grace", "sign_in"];
+        command.mut_args(|arg| {
+            let hidden = id_is(&arg, &useless) || arg.is_hide_set();
+            arg.hide(hidden)
+        })
+    }
     Cli::command()
         .mut_subcommand("login", |login| {
             login.mut_args(|arg| {
@@ -61,8 +68,24 @@ pub fn command() -> clap::Command {
                 arg.hide(hidden)
             })
         })
+        .mut_subcommand("import", |import| {
+            import.mut_args(|arg| {
+                let unused = (about(&arg, "Remote") && !id_is(&arg, &["header", "header_file"]))
+                    || about(&arg, "Filter")
+                    || id_is(&arg, &["sign_in"]);
+                let unused = unused || arg.is_hide_set();
+                arg.hide(unused)
+            })
+        })
         .mut_subcommand("logout", sign_ins_only)
         .mut_subcommand("status", sign_ins_only)
+        .mut_subcommand("tools", once)
+        // What stands after the server is the tool.
+        .mut_subcommand("call", |call| {
+            once(call).mut_arg("callback_port", |port| {
+                port.long("callback-port").help_heading("Authorization")
+            })
+        })
 }
 
 /// Everything that the bridge takes.

@@ -194,7 +194,7 @@ fn authorizer(
 }
 
 /// The headers of files, then those of flags, which count more.
-fn user_headers(remote: &args::Remote, env: &Env<'_>) -> Result<HeaderMap, Fatal> {
+pub fn user_headers(remote: &args::Remote, env: &Env<'_>) -> Result<HeaderMap, Fatal> {
     let mut all = HeaderMap::new();
     for path in &remote.header_file {
         all.extend(header_file(path, env)?);

@@ -137,7 +137,11 @@ pub fn token_endpoint(given: &Authorization) -> Result<Option<Url>, Fatal> {
     }
 }
 
-fn key(given: &Authorization) -> Result<Option<SigningKey>, Fatal> {
+/// The key that proves who the client is, where one is given.
+///
+/// # Errors
+/// The file holds none that can be used.
+pub fn key(given: &Authorization) -> Result<Option<SigningKey>, Fatal> {
     let Some(path) = &given.private_key_file else {
         return Ok(None);
     };

@@ -3,7 +3,7 @@
 
 mod list;
 mod name;
-mod place;
+pub mod place;
 pub mod program;
 mod remarks;
 pub mod shelter;
@@ -18,7 +18,6 @@ use serde_json::json;
 
 use super::args::{Install, Uninstall};
 use super::connection::{self, Env};
-use super::run;
 use crate::config::Paths;
 use crate::error::{Exit, Fatal};
 use crate::hosts::file::{Plan, Refused};
@@ -33,12 +32,11 @@ use typed::Typed;
 /// # Errors
 /// A mistake in what was typed, or the file cannot be changed; it is then as it was.
 pub fn install(args: &Install, argv: &[OsString], env: &Env<'_>) -> Result<ExitCode, Fatal> {
-    run::log(&args.bridge, Paths::find(env).as_ref(), env)?;
     let place = Place::find(env)?;
     if args.list {
         return list::list(args, &place);
     }
-    let host = host(args.host.as_deref().unwrap_or_default())?;
+    let host = host(args.app.as_deref().unwrap_or_default())?;
     // The server, as a bridge would take it.
     connection::server_url(&args.bridge)?;
     let given = args.bridge.remote.header.iter().map(String::as_str);

@@ -1,6 +1,6 @@
 //! `login`: signs in now, and says who is signed in, for what and for how long.
 
-use std::io::{BufRead, IsTerminal};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::account::Account;
 use super::args::Login;
 use super::connection::{self, Env};
+use super::paste;
 use super::run;
 use super::signals::Signals;
 use crate::auth::{Oauth, SignIn};
@@ -21,6 +22,9 @@ use crate::ui;
 
 /// The longest that the server may take to ask for a sign-in.
 const ASK: Duration = Duration::from_secs(30);
+
+/// How often is looked whom it waits for.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Signs in.
 ///
@@ -41,9 +45,12 @@ pub fn login(args: &Login, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     let trip = connection::return_trip(env);
     let ended = run::on_runtime(async {
         let mut signals = Signals::new().map_err(|wrong| run::cannot_start(&wrong))?;
+        let help = async {
+            tokio::join!(run::tell_address(&oauth, trip), paste::offer(&oauth));
+        };
         tokio::select! {
             ended = sign_in(&remote, &oauth) => ended.map_err(|failure| Fatal::from(&failure)).map(Some),
-            () = run::tell_address(&oauth, trip) => Ok(None),
+            () = help => Ok(None),
             () = signals.next() => Ok(None),
         }
     })??;
@@ -87,43 +94,23 @@ async fn sign_in(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> 
     if !oauth.grant().needs_person() {
         return alone(remote, oauth).await;
     }
-    match tokio::time::timeout(ASK, knock(remote)).await {
-        Ok(Err(Failure::SignInNeeded(_))) => {}
+    match patient(knock(remote), || oauth.is_asking())
+        .await
+        .ok_or_else(silent)?
+    {
+        Err(Failure::SignInNeeded(_)) => {}
         // It may be the refresh of a former sign-in that failed: a new one does not need it.
-        Ok(Err(failure)) if oauth.record().is_none() => return Err(failure),
-        Ok(Err(failure)) => tracing::debug!("signing in anew: {failure}"),
-        Ok(Ok(())) if oauth.record().is_some_and(|record| record.tokens.is_some()) => {
+        Err(failure) if oauth.record().is_none() => return Err(failure),
+        Err(failure) => tracing::debug!("signing in anew: {failure}"),
+        Ok(()) if oauth.record().is_some_and(|record| record.tokens.is_some()) => {
             return Ok(Ended::Already);
         }
         // It may want one for what comes later.
-        Ok(Ok(())) => {}
-        Err(_) => return Err(silent()),
+        Ok(()) => {}
     }
     oauth.ask();
     let mut status = oauth.sign_in();
     let _waiting = oauth.wait();
-    let paste = Arc::clone(oauth);
-    let reader = move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            paste.paste(line);
-        }
-    };
-    // Where there can be no thread, there is no pasting.
-    let _ = std::thread::Builder::new()
-        .name("stdin".to_owned())
-        .spawn(reader);
-    if let Ok(SignIn::Started(prompt)) = status
-        .wait_for(|status| !matches!(status, SignIn::Begun))
-        .await
-        .as_deref()
-        && prompt.code().is_none()
-        && std::io::stdin().is_terminal()
-    {
-        ui::note(
-            "if the browser cannot come back to this machine, paste the address that it ends at",
-        );
-    }
     match status
         .wait_for(|status| !status.is_running())
         .await
@@ -142,14 +129,32 @@ async fn alone(remote: &Remote, oauth: &Arc<Oauth>) -> Result<Ended, Failure> {
     // What was kept before does not count: it is now that the way is to be tried.
     oauth.load().await?;
     let before = token(oauth);
-    let knocked = tokio::time::timeout(ASK, knock(remote)).await;
-    match knocked.unwrap_or_else(|_| Err(silent())) {
+    let knocked = patient(knock(remote), || oauth.is_asking()).await;
+    match knocked.unwrap_or_else(|| Err(silent())) {
         // It may want a token for what comes later.
         Ok(()) if token(oauth).is_none() => oauth.sign_in_alone().await.map(|_| ())?,
         Ok(()) if token(oauth) == before => oauth.ask_again().await?,
         other => other?,
     }
     Ok(Ended::SignedIn)
+}
+
+/// Waits for `knocked`, which the server may hold up for [`ASK`] at most; `None` when it did. What it takes to get a token, while
+/// `is_asking`, is not the server's doing, and has limits of its own.
+async fn patient<T>(knocked: impl Future<Output = T>, is_asking: impl Fn() -> bool) -> Option<T> {
+    let mut knocked = pin!(knocked);
+    let mut silent = Duration::ZERO;
+    while silent < ASK {
+        if let Ok(outcome) = tokio::time::timeout(LOOK, &mut knocked).await {
+            return Some(outcome);
+        }
+        silent = if is_asking() {
+            Duration::ZERO
+        } else {
+            silent + LOOK
+        };
+    }
+    None
 }
 
 fn silent() -> Failure {
@@ -160,7 +165,7 @@ fn silent() -> Failure {
 }
 
 /// Asks the server for a session, so that it says what it wants of us. One that it gives is left at once.
-async fn knock(remote: &Remote) -> Result<(), Failure> {
+pub(super) async fn knock(remote: &Remote) -> Result<(), Failure> {
     if remote.order == Order::WebSocket {
         let websocket = WebSocket::new(Arc::clone(&remote.exchange));
         let transport = Transport::WebSocket(Arc::new(websocket));
@@ -193,5 +198,31 @@ async fn knock(remote: &Remote) -> Result<(), Failure> {
             }
         }
         Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ASK, patient};
+    use std::time::Duration;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_is_not_blamed_for_whoever_gives_the_token() {
+        let begun = Instant::now();
+        let asking = || begun.elapsed() < Duration::from_secs(40);
+        let late = async {
+            sleep(Duration::from_secs(60)).await;
+            "its own words"
+        };
+        assert_eq!(patient(late, asking).await, Some("its own words"));
+        let begun = Instant::now();
+        let asking = || begun.elapsed() < Duration::from_secs(40);
+        let never = std::future::pending::<()>();
+        assert_eq!(patient(never, asking).await, None);
+        assert!(begun.elapsed() >= Duration::from_secs(40) + ASK - Duration::from_secs(1));
+        let begun = Instant::now();
+        assert_eq!(patient(std::future::pending::<()>(), || false).await, None);
+        assert_eq!(begun.elapsed(), ASK);
     }
 }

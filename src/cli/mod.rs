@@ -2,16 +2,24 @@
 
 mod account;
 mod args;
+mod call;
+mod completions;
 mod connection;
+mod doctor;
 mod grant;
 mod handles;
+mod import;
 mod install;
 mod login;
+mod man;
 mod oauth;
+mod paste;
 mod resolve;
 mod run;
+mod session;
 mod signals;
 mod status;
+mod tools;
 mod values;
 
 use std::ffi::OsString;
@@ -26,6 +34,9 @@ use crate::ui;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
     let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(shell) = completions::asked(&env) {
+        return completions::answer(&shell, &args, &env);
+    }
     let command = match resolve::resolve(&args, &env) {
         Ok(command) => command,
         Err(resolve::Unresolved::Said(told)) => {
@@ -39,8 +50,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(args) => login::login(args, &env),
         Command::Logout(args) => status::logout(args, &env),
         Command::Status(args) => status::status(args, &env),
+        Command::Completions(args) => completions::print(args),
+        Command::Man(args) => man::write(args),
+        Command::Import(args) => import::import(args, &env),
         Command::Install(given) => install::install(given, &args, &env),
         Command::Uninstall(args) => install::uninstall(args, &env),
+        Command::Call(args) => call::call(args, &env),
+        Command::Doctor(args) => doctor::doctor(args, &env),
+        Command::Tools(args) => tools::tools(args, &env),
     };
     match outcome {
         Ok(exit) => exit,

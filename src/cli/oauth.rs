@@ -19,6 +19,7 @@ use crate::auth::provider::{Choice, Provider};
 use crate::config::Paths;
 use crate::error::{Exit, Fatal};
 use crate::net::client;
+use crate::net::headers::expand;
 use crate::secret::Secret;
 use crate::store::{Folders, Kind};
 
@@ -33,7 +34,7 @@ pub fn options(
     env: &Env<'_>,
 ) -> Result<Options, Fatal> {
     let given = &args.authorization;
-    let client = identity(given)?;
+    let client = identity(given, env)?;
     Ok(Options {
         grant: grant::grant(given, &client)?,
         token_endpoint: grant::token_endpoint(given)?,
@@ -158,7 +159,7 @@ pub fn store(wanted: args::Store, paths: Option<&Paths>) -> Result<Kind, Fatal> 
     })
 }
 
-fn identity(given: &args::Authorization) -> Result<Identity, Fatal> {
+fn identity(given: &args::Authorization, env: &Env<'_>) -> Result<Identity, Fatal> {
     if let Some(url) = &given.client_metadata_url {
         let usable = Url::parse(url)
             .is_ok_and(|url| url.scheme() == "https" && !matches!(url.path(), "" | "/"));
@@ -174,13 +175,16 @@ fn identity(given: &args::Authorization) -> Result<Identity, Fatal> {
         .map(|text| json(text, "--static-oauth-client-metadata"))
         .transpose()?;
     Ok(Identity {
-        registered: registered(given)?,
+        registered: registered(given, env)?,
         document: given.client_metadata_url.clone(),
         metadata: metadata.unwrap_or_default(),
     })
 }
 
-fn registered(given: &args::Authorization) -> Result<Option<(String, Option<Secret>)>, Fatal> {
+fn registered(
+    given: &args::Authorization,
+    env: &Env<'_>,
+) -> Result<Option<(String, Option<Secret>)>, Fatal> {
     #[derive(serde::Deserialize)]
     struct Client {
         client_id: String,
@@ -189,10 +193,9 @@ fn registered(given: &args::Authorization) -> Result<Option<(String, Option<Secr
     }
     if let Some(text) = &given.static_oauth_client_info {
         let client: Client = json(text, "--static-oauth-client-info")?;
-        return Ok(Some((
-            client.client_id,
-            client.client_secret.map(Secret::new),
-        )));
+        let expand = |text: &str| expand("--static-oauth-client-info", text, env);
+        let secret = client.client_secret.as_deref().map(expand).transpose()?;
+        return Ok(Some((expand(&client.client_id)?, secret.map(Secret::new))));
     }
     match (&given.client_id, &given.client_secret_file) {
         (None, None) => Ok(None),

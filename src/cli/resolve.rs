@@ -81,11 +81,14 @@ pub fn resolve(
         .cloned()
         .chain(flags)
         .chain(rest.iter().cloned());
-    let cli = command
+    let matches = command
         .try_get_matches_from(all)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(Unresolved::Said)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(Unresolved::Said)?;
     let mut command = cli.command.unwrap_or(Command::Run(cli.bridge));
+    if let (Command::Doctor(doctor), Some((_, inside))) = (&mut command, matches.subcommand()) {
+        doctor.given = given(inside, &known);
+    }
     let needs_server = command.needs_server();
     let Some(bridge) = command.bridge() else {
         return Ok(command);
@@ -102,6 +105,15 @@ pub fn resolve(
             Command::Login(_) => {
                 "give the whole address, like mcp-tether login https://example.com/mcp"
             }
+            Command::Doctor(_) => {
+                "give the whole address, like mcp-tether doctor https://example.com/mcp"
+            }
+            Command::Tools(_) => {
+                "give the whole address, like mcp-tether tools https://example.com/mcp"
+            }
+            Command::Call(_) => {
+                "give the whole address, like mcp-tether call https://example.com/mcp TOOL"
+            }
             _ => "give the whole address, like mcp-tether https://example.com/mcp",
         };
         return Err(Fatal::usage("no server given", hint).into());
@@ -113,6 +125,27 @@ pub fn resolve(
 fn takes_settings(command: &Clap, name: &str) -> bool {
     let found = command.find_subcommand(name);
     found.is_some_and(|command| command.get_arguments().any(|arg| arg.get_id() == "config"))
+}
+
+/// The options that were set, with their values as they were written.
+fn given(matches: &ArgMatches, known: &[Known]) -> Vec<(String, Vec<String>)> {
+    let others = ["server", "callback_port", "config", "json", "report"];
+    let names = known.iter().map(|option| option.name.replace('-', "_"));
+    let names = names.chain(others.map(str::to_owned));
+    let typed = names.filter(|id| {
+        let source = matches
+            .try_contains_id(id)
+            .is_ok()
+            .then(|| matches.value_source(id));
+        source.flatten() == Some(ValueSource::CommandLine)
+    });
+    let all = typed.filter_map(|id| {
+        let values = matches.try_get_raw(&id).ok()?;
+        let values = values.into_iter().flatten();
+        let values = values.map(|value| value.to_string_lossy().into_owned());
+        Some((id.replace('_', "-"), values.collect()))
+    });
+    all.collect()
 }
 
 /// The option's name, unless it is switched off.

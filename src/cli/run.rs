@@ -11,7 +11,7 @@ use super::handles;
 use super::signals::Signals;
 use crate::auth::{Oauth, SignIn};
 use crate::bridge::filter::{self, Access};
-use crate::bridge::{AtEnd, Begins, Bridge, End, Options, Remote};
+use crate::bridge::{AtEnd, Audience, Begins, Bridge, End, Options, Remote};
 use crate::config::Paths;
 use crate::error::Fatal;
 use crate::net::guard;
@@ -174,7 +174,8 @@ pub fn log(args: &Args, paths: Option<&Paths>, env: &Env<'_>) -> Result<(), Fata
     })
 }
 
-fn options(args: &Args, to: &Remote) -> Options {
+/// How the bridge is to behave for a client program.
+pub fn options(args: &Args, to: &Remote) -> Options {
     let remote = &args.remote;
     Options {
         initialize_wait: remote.initialize_wait.0,
@@ -203,6 +204,7 @@ fn options(args: &Args, to: &Remote) -> Options {
         } else {
             AtEnd::Leave
         },
+        audience: Audience::Program,
         server: guard::shown(to.exchange.url()),
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 use super::account::Account;
 use super::args::{Bridge as Args, Logout, Status, Store};
 use super::connection::{self, Env};
-use super::{oauth, run};
+use super::{grant, oauth, run};
 use crate::auth::account::{self, Revoked};
 use crate::auth::options::server_name;
 use crate::config::Paths;
@@ -66,6 +66,7 @@ pub fn logout(args: &Logout, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         Scope::Profile
     };
     let (folders, chosen) = chosen(&args.bridge, scope, env)?;
+    let key = grant::key(&args.bridge.authorization)?;
     let ended = run::on_runtime(async {
         let mut ended = Vec::new();
         for login in &chosen {
@@ -74,7 +75,7 @@ pub fn logout(args: &Logout, env: &Env<'_>) -> Result<ExitCode, Fatal> {
                 continue;
             };
             let network = connection::network(&args.bridge, issuer);
-            let revoked = account::end(login, &folders, &network)
+            let revoked = account::end(login, &folders, &network, key.as_ref())
                 .await
                 .map_err(|wrong| store_failed(&wrong))?;
             ended.push((login, revoked));
@@ -84,20 +85,17 @@ pub fn logout(args: &Logout, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     let mut shown = Vec::new();
     for (login, revoked) in &ended {
         let servers: Vec<&String> = login.servers.iter().collect();
-        let (told, is_revoked) = match revoked {
-            Revoked::Yes => ("revoked and forgotten".to_owned(), true),
-            Revoked::NotOffered => (
-                "forgotten; the server offers no revocation".to_owned(),
-                false,
-            ),
-            Revoked::Failed(why) => (format!("forgotten, but not revoked: {why}"), false),
-        };
+        let told = told(revoked);
+        let is_revoked = matches!(revoked, Revoked::Yes);
         if args.json {
-            shown.push(json!({ "servers": servers, "issuer": login.key.issuer, "profile": login.key.profile, "revoked": is_revoked }));
+            shown.push(json!({ "servers": servers, "issuer": login.key.issuer, "profile": login.key.profile, "revoked": is_revoked, "told": told }));
         } else {
             let name = servers.first().map_or(&login.key.resource, |name| name);
             let name = name.split('#').next().unwrap_or_default();
             ui::data(&format!("{name}: {told}"));
+            if let Some(hint) = hint(revoked) {
+                ui::note(hint);
+            }
         }
     }
     if args.json {
@@ -106,6 +104,28 @@ pub fn logout(args: &Logout, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         ui::note("there was no sign-in");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How a sign-in ended, for people.
+fn told(revoked: &Revoked) -> String {
+    let why = match revoked {
+        Revoked::Yes => return "revoked and forgotten".to_owned(),
+        Revoked::Nothing => return "forgotten; there was no token to revoke".to_owned(),
+        Revoked::NotOffered => "the server offers no revocation".to_owned(),
+        Revoked::NoKey => "that takes the client's key".to_owned(),
+        Revoked::NoClient => "a workload without --client-id cannot ask for it".to_owned(),
+        Revoked::Failed(why) => why.to_string(),
+    };
+    format!("forgotten, but not revoked: {why}")
+}
+
+/// What may be done about it.
+const fn hint(revoked: &Revoked) -> Option<&'static str> {
+    Some(match revoked {
+        Revoked::NoKey => "hint: next time, give --private-key-file to logout as well",
+        Revoked::NotOffered | Revoked::NoClient => "hint: the token is good until it ends",
+        Revoked::Yes | Revoked::Nothing | Revoked::Failed(_) => return None,
+    })
 }
 
 /// Which sign-ins are meant.

@@ -3,10 +3,12 @@
 
 mod environment;
 mod file;
+mod names;
 mod paths;
 
 pub use environment::from_environment;
 pub use file::{Server, from_file};
+pub use names::names;
 pub use paths::Paths;
 
 /// An option that can be set.

@@ -168,6 +168,24 @@ impl Envelope {
     }
 }
 
+/// The request, declaring an extension that whoever sends it on has, too ([`Envelope::declaring`]). One that is not of 2026-07-28,
+/// or declares it already, keeps its bytes.
+#[must_use]
+pub fn declaring(request: &Message, extension: &str) -> Message {
+    let Ok(envelope) = Envelope::of(request) else {
+        return request.clone();
+    };
+    let capabilities = Members::read(&envelope.capabilities).unwrap_or_default();
+    let extensions = capabilities.get(EXTENSIONS).and_then(Members::read);
+    if extensions.is_some_and(|extensions| extensions.get(extension).is_some()) {
+        return request.clone();
+    }
+    let declared = envelope.declaring(extension).capabilities;
+    edit_params(request, |params| {
+        edit_meta(params, |meta| meta.set(CLIENT_CAPABILITIES, declared));
+    })
+}
+
 /// The request without the keys of an envelope; an empty `_meta` goes as well (2026-07-28 basic §_meta).
 #[must_use]
 pub fn stripped(request: &Message) -> Message {

@@ -21,6 +21,37 @@ pub enum Exit {
     Store = 6,
 }
 
+impl Kind {
+    const ALL: [Self; 10] = [
+        Self::Unreachable,
+        Self::Timeout,
+        Self::Http,
+        Self::Auth,
+        Self::Session,
+        Self::Protocol,
+        Self::TooLarge,
+        Self::Shutdown,
+        Self::Busy,
+        Self::Filtered,
+    ];
+
+    /// The kind of that name in `data.kind`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl From<Kind> for Exit {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Auth => Self::Auth,
+            Kind::Unreachable | Kind::Timeout => Self::Unreachable,
+            Kind::Http | Kind::Session | Kind::Protocol | Kind::TooLarge => Self::NotMcp,
+            Kind::Shutdown | Kind::Busy | Kind::Filtered => Self::Failed,
+        }
+    }
+}
+
 /// An error that ends the program: a sentence, and what to type next.
 #[derive(Debug)]
 pub struct Fatal {
@@ -46,12 +77,9 @@ impl Fatal {
 impl From<&Failure> for Fatal {
     fn from(failure: &Failure) -> Self {
         Self {
-            exit: match (failure, failure.kind()) {
-                (Failure::Store { .. }, _) => Exit::Store,
-                (_, Kind::Auth) => Exit::Auth,
-                (_, Kind::Unreachable | Kind::Timeout) => Exit::Unreachable,
-                (_, Kind::Http | Kind::Session | Kind::Protocol | Kind::TooLarge) => Exit::NotMcp,
-                (_, Kind::Shutdown | Kind::Busy | Kind::Filtered) => Exit::Failed,
+            exit: match failure {
+                Failure::Store { .. } => Exit::Store,
+                _ => failure.kind().into(),
             },
             message: failure.to_string(),
             hint: failure.hint(),

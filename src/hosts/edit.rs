@@ -72,8 +72,10 @@ impl Format {
         if !before.is_empty() && !before.ends_with('\n') && after.ends_with('\n') {
             after.pop();
         }
-        if matches!(change, Change::Add(_)) {
-            after = with_blank_lines(&before, &after);
+        match change {
+            Change::Add(_) => after = with_blank_lines(&before, &after),
+            Change::Remove => after = with_comments_apart(&before, &after),
+            Change::Set(..) => {}
         }
         self.check((&before, &tree), &after, site, change)?;
         let after = with_line_ends(bare, &before, after);
@@ -215,6 +217,37 @@ fn with_blank_lines(before: &str, after: &str) -> String {
         .iter_all_changes()
         .filter(|change| change.tag() != ChangeTag::Delete || change.value().trim().is_empty());
     kept.map(|change| change.value()).collect()
+}
+
+/// The text with the comments that stood above the entry, but apart from it: a blank line was between.
+fn with_comments_apart(before: &str, after: &str) -> String {
+    let mut out = String::with_capacity(before.len());
+    let mut above = Some(Vec::new());
+    for change in TextDiff::from_lines(before, after).iter_all_changes() {
+        let line = change.value();
+        if change.tag() != ChangeTag::Delete {
+            above = Some(Vec::new());
+            out.push_str(line);
+            continue;
+        }
+        let is_comment = line.trim_start().starts_with(['#', '/']);
+        if let Some(lines) = &mut above
+            && (is_comment || line.trim().is_empty())
+        {
+            lines.push(line);
+            continue;
+        }
+        let lines = above.take().unwrap_or_default();
+        let apart = lines
+            .iter()
+            .rposition(|line| line.trim().is_empty())
+            .unwrap_or(0);
+        let apart = lines.get(..apart).unwrap_or_default();
+        if apart.iter().any(|line| !line.trim().is_empty()) {
+            out.extend(apart.iter().copied());
+        }
+    }
+    out
 }
 
 /// The edited text with the line ends of the file, line by line where they are mixed.

@@ -276,6 +276,8 @@ impl Host {
             Os::Linux => self.linux,
             Os::Windows => self.windows,
         };
+        let decides = spots.iter().find(|spot| spot.decides(places));
+        let spots = decides.map_or(spots, std::slice::from_ref);
         let found = spots.iter().filter_map(|spot| spot.resolve(places));
         found.collect()
     }
@@ -390,11 +392,13 @@ impl Host {
 
     fn renewed(&self, there: &Value, entry: &Entry) -> Change {
         let was_remote = self.entry(&entry.name, there).is_none();
+        // The older form of Zed says less.
+        let was_nested = matches!(there.get("command"), Some(Value::Map(_)));
         let mut set = Fields::new();
         for (name, value) in fixed(self.shape.first, entry) {
             let old = there.get(&name);
             let is_kind = matches!(name.as_str(), "type" | "source") && old != Some(&value);
-            if is_kind && (old.is_some() || was_remote) {
+            if is_kind && (old.is_some() || was_remote || was_nested) {
                 set.push((name, value));
             }
         }

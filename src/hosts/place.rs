@@ -55,8 +55,10 @@ enum Base {
     Roaming,
     /// `Library/Application Support` at home.
     Support,
-    /// A folder that a variable names.
+    /// The folder that a variable names: if it is set, the host looks nowhere else.
     Var(&'static str),
+    /// A folder that a variable names, where the host may look too.
+    Perhaps(&'static str),
 }
 
 /// A place where a file can be.
@@ -83,13 +85,23 @@ pub(super) const fn support(path: &'static str) -> Spot {
     Spot(Base::Support, path)
 }
 
-/// Under the folder that a variable names, where it is set.
+/// Under the folder that a variable names, which then decides.
 pub(super) const fn named_by(variable: &'static str, path: &'static str) -> Spot {
     Spot(Base::Var(variable), path)
 }
 
+/// Under the folder that a variable names, if something is there.
+pub(super) const fn perhaps(variable: &'static str, path: &'static str) -> Spot {
+    Spot(Base::Perhaps(variable), path)
+}
+
 impl Spot {
-    /// The path, and the folder that everybody has above it.
+    /// Whether the host looks nowhere else.
+    pub(super) fn decides(self, places: &Places<'_>) -> bool {
+        matches!(self.0, Base::Var(name) if places.var(name).is_some())
+    }
+
+    /// The path, and the folder above it that everybody has, if there is one.
     pub(super) fn resolve(self, places: &Places<'_>) -> Option<(PathBuf, PathBuf)> {
         let Self(base, path) = self;
         let under = match base {
@@ -102,7 +114,9 @@ impl Spot {
                 .var("APPDATA")
                 .unwrap_or_else(|| places.home.join("AppData").join("Roaming")),
             Base::Support => places.home.join("Library").join("Application Support"),
-            Base::Var(name) => places.var(name)?,
+            Base::Var(name) | Base::Perhaps(name) => {
+                return Some((join(&places.var(name)?, path), PathBuf::new()));
+            }
         };
         Some((join(&under, path), under))
     }

@@ -2,7 +2,7 @@
 
 use super::edit::Format;
 use super::host::{Command, Fixed, Host, Shape};
-use super::place::{config, home, named_by, roaming, support};
+use super::place::{config, home, named_by, perhaps, roaming, support};
 
 /// `mcpServers` with command, args and env: what most hosts have.
 const COMMON: Shape = Shape {
@@ -189,9 +189,6 @@ pub(super) static HOSTS: [Host; 21] = [
             at: &[&["mcp_servers"]],
             ..COMMON
         },
-        notes: &[
-            "Codex hands on few variables of its environment: name others that the server's headers need in env_vars",
-        ],
         ..PLAIN
     },
     Host {
@@ -400,7 +397,7 @@ const OPENCODE: &[super::place::Spot] = &[
 const COPILOT: &[super::place::Spot] = &[
     named_by("COPILOT_HOME", "mcp-config.json"),
     home(".copilot/mcp-config.json"),
-    named_by("XDG_CONFIG_HOME", "copilot/mcp-config.json"),
-    named_by("XDG_CONFIG_HOME", ".copilot/mcp-config.json"),
-    named_by("XDG_CONFIG_HOME", "mcp-config.json"),
+    perhaps("XDG_CONFIG_HOME", "copilot/mcp-config.json"),
+    perhaps("XDG_CONFIG_HOME", ".copilot/mcp-config.json"),
+    perhaps("XDG_CONFIG_HOME", "mcp-config.json"),
 ];

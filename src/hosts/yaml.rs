@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use similar::{ChangeTag, TextDiff};
 use yaml_edit::validator::{Severity, Validator};
 use yaml_edit::{Document, Mapping, Scalar, Sequence, YamlError, YamlFile, YamlNode};
 
@@ -54,9 +55,40 @@ pub(super) fn add(text: &str, site: &Site<'_>, fields: &Fields) -> Result<String
         (false, false) => {
             let entries = map.get_mapping(last).ok_or_else(|| no_map(text, last))?;
             entries.set(site.name, &entry);
+            return Ok(indented(text, &file.to_string()));
         }
     }
     Ok(file.to_string())
+}
+
+/// The text with the new lines indented as the file is: they were written two spaces a level.
+fn indented(before: &str, after: &str) -> String {
+    let depth = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let is_member =
+        |line: &&str| depth(line) > 0 && !line.trim_start().starts_with(['#', '-', '\n']);
+    let unit = before
+        .split_inclusive('\n')
+        .find(is_member)
+        .map_or(2, depth);
+    if unit <= 2 {
+        return after.to_owned();
+    }
+    let mut out = String::with_capacity(after.len());
+    let mut base = None;
+    for change in TextDiff::from_lines(before, after).iter_all_changes() {
+        let line = change.value();
+        match change.tag() {
+            ChangeTag::Delete => {}
+            ChangeTag::Equal => out.push_str(line),
+            ChangeTag::Insert => {
+                let base = *base.get_or_insert(depth(line));
+                let inner = depth(line).saturating_sub(base);
+                out.push_str(&" ".repeat(base + inner / 2 * unit + inner % 2));
+                out.push_str(line.trim_start_matches(' '));
+            }
+        }
+    }
+    out
 }
 
 /// The text with members of an entry set and others dropped.

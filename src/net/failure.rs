@@ -68,7 +68,7 @@ fn certificate(wrong: &CertificateError) -> String {
 }
 
 /// The TLS error somewhere inside. An `io::Error` hides what it wraps from `source`, and may wrap another one.
-fn tls_error(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
+pub fn tls_error(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls.clone());
     }

@@ -86,7 +86,14 @@ fn parse_one(
 }
 
 /// Replaces each `${VARIABLE}`.
-fn expand(place: &str, value: &str, env: impl Fn(&str) -> Option<String>) -> Result<String, Fatal> {
+///
+/// # Errors
+/// A usage error that names `place` and a variable that is not set.
+pub fn expand(
+    place: &str,
+    value: &str,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<String, Fatal> {
     let mut out = String::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {

@@ -13,6 +13,7 @@ pub(super) fn key(profile: &str) -> Key {
         client_id: "client".to_owned(),
         resource: "https://example.com/mcp".to_owned(),
         profile: profile.to_owned(),
+        grant: None,
     }
 }
 

@@ -43,10 +43,10 @@ impl Lock {
         Self::named(state, &key.account())
     }
 
-    /// The lock of a whole sign-in to `server`, its name without secrets, with one profile, in the folder `state`: of the
+    /// The lock of a whole sign-in to `server`, its name without secrets, and account, in the folder `state`: of the
     /// time when the key is not known yet. No key has a lock of this name.
-    pub fn of_server(state: &Path, server: &str, profile: &str) -> Self {
-        Self::named(state, &format!("sign-in-{}", digest(&[server, profile])))
+    pub fn of_server(state: &Path, server: &str, account: &str) -> Self {
+        Self::named(state, &format!("sign-in-{}", digest(&[server, account])))
     }
 
     /// The lock called `name`, in the folder `state`.

@@ -1,5 +1,6 @@
 //! What is kept on disk between runs: sign-ins in a [`Store`], under a [`Lock`] between processes, and [`verdicts`].
 
+pub mod checkup;
 mod chunks;
 #[cfg(test)]
 mod contract;

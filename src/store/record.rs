@@ -24,12 +24,17 @@ pub struct Key {
     pub resource: String,
     /// The name of the account's profile; `default` when the user gave none.
     pub profile: String,
+    /// How the tokens are had, if not by a person who signs in: a machine with the same client is another account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
 }
 
 impl Key {
     /// The name of this key in keyrings and of its files: 64 hexadecimal digits, the same in each version and on each system.
     pub fn account(&self) -> String {
-        digest(&[&self.issuer, &self.client_id, &self.resource, &self.profile])
+        let person = [&self.issuer, &self.client_id, &self.resource, &self.profile];
+        let parts = person.into_iter().chain(&self.grant);
+        digest(&parts.map(String::as_str).collect::<Vec<_>>())
     }
 }
 

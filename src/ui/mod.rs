@@ -1,13 +1,17 @@
 //! The only door to people: what they read on stderr, the log, and the data that commands print on stdout.
 
 mod log;
+mod plain;
 mod redact;
+mod table;
 
 use std::io::{IsTerminal, Write, stderr};
 
 use crate::error::Fatal;
 
 pub use log::{Format, LogOptions, Verbosity, start as start_log};
+pub use plain::{line, text};
+pub use table::table;
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +41,11 @@ pub fn data(text: &str) {
     let mut out = std::io::stdout().lock();
     // Whoever closed it does not want it.
     let _ = writeln!(out, "{text}");
+}
+
+/// Text without what looks like a credential in it.
+pub fn redacted(text: &str) -> String {
+    redact::text(text).into_owned()
 }
 
 /// A note beside the data.

@@ -4,9 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::authserver::{AUTHORIZE, AuthServer, CLIENT, JWT_BEARER, TOKEN_EXCHANGE};
+use crate::support::authserver::{
+    AUTHORIZE, AuthServer, CLIENT, Dpop, Exchange, JWT_BEARER, TOKEN, TOKEN_EXCHANGE,
+};
 use crate::support::browser::Browser;
+use crate::support::gate::Gate;
 use crate::support::launch::Launch;
+use crate::support::proofs::Wants;
+use crate::support::rpc;
 use crate::support::scene::Scene;
 use crate::support::server::{Peer, Plan};
 
@@ -71,6 +76,13 @@ impl Company {
         self.scene.auth.exchanges(JWT_BEARER).len()
     }
 
+    /// The identity has ended; what renews it is as it was.
+    fn end_identity(&self) {
+        self.scene.change_records(|record| {
+            record["identity"]["id_token"] = ID_TOKEN.into();
+        });
+    }
+
     fn no_secret(&self, text: &str) {
         let all = [self.idp.secrets(), self.scene.auth.secrets()].concat();
         for secret in all.iter().chain([&SECRET.to_owned(), &ID_TOKEN.to_owned()]) {
@@ -130,6 +142,206 @@ fn an_identity_that_has_ended_is_renewed_or_asked_for_again() {
 }
 
 #[test]
+fn a_renewed_identity_is_kept_whatever_comes_after_it() {
+    let company = Company::new();
+    let (scene, idp) = (&company.scene, &company.idp);
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    // Once when a token is renewed, once when there is none.
+    for (round, tokens) in [(1, true), (2, false)] {
+        company.end_identity();
+        scene.auth.end_access();
+        if !tokens {
+            scene.change_records(|record| record["tokens"] = serde_json::Value::Null);
+        }
+        idp.set(|conduct| conduct.refuses_machines = Some("server_error"));
+        let tether = company.seen(scene.launch()).start();
+        let error = tether.call("1", "echo", "{}").error();
+        assert_eq!(error["code"], -31001, "{error}");
+        assert_eq!(tether.finish(), 0);
+        idp.set(|conduct| conduct.refuses_machines = None);
+        let tether = company.seen(scene.launch()).start();
+        tether.initialize();
+        tether.call("1", "echo", "{}").result();
+        assert_eq!(tether.finish(), 0);
+        assert_eq!((idp.refreshes(), idp.reuses()), (round, 0));
+        assert_eq!(scene.browser.opened(), 1);
+    }
+}
+
+#[test]
+fn a_sign_in_at_the_provider_counts_although_no_token_came_of_it() {
+    let company = Company::new();
+    let (scene, idp) = (&company.scene, &company.idp);
+    idp.set(|conduct| conduct.refuses_machines = Some("server_error"));
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(4), "{output:?}");
+    assert_eq!(scene.browser.opened(), 1);
+    idp.set(|conduct| conduct.refuses_machines = None);
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(scene.browser.opened(), 1, "the user is not asked again");
+    assert_eq!(scene.records().len(), 1);
+}
+
+#[test]
+fn more_scope_is_asked_for_without_the_user_while_another_process_renews() {
+    let company = Company::new();
+    let (scene, idp) = (&company.scene, &company.idp);
+    scene.mcp.set(|door| {
+        door.challenge = Some("read");
+        door.scopes.insert("add", "write");
+    });
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let start = || {
+        let tether = company.seen(scene.launch()).start();
+        tether.initialize();
+        tether
+    };
+    company.end_identity();
+    let (one, two) = (start(), start());
+    // The provider takes its time over the new identity of the one: the other one waits for it.
+    let gate = Gate::new();
+    let before = idp.asked(TOKEN);
+    idp.set(|conduct| conduct.hold = Some(gate.clone()));
+    one.send(&rpc::call("1", "add", r#"{"a":1,"b":2}"#));
+    idp.wait_asked(TOKEN, before + 1);
+    scene.auth.end_access();
+    two.send(&rpc::call("1", "echo", "{}"));
+    scene.mcp.mcp.wait_calls("tools/call", 2);
+    gate.open();
+    one.answer("1").result();
+    two.answer("1").result();
+    assert_eq!((idp.refreshes(), idp.reuses()), (1, 0));
+    assert_eq!(scene.browser.opened(), 1);
+    let asked = idp.exchanges(TOKEN_EXCHANGE);
+    assert!(
+        asked.iter().any(|params| params["scope"] == "read write"),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn more_scope_than_the_provider_grants_is_refused_and_the_rest_goes_on() {
+    let company = Company::new();
+    let (scene, idp) = (&company.scene, &company.idp);
+    scene.mcp.set(|door| {
+        door.challenge = Some("read");
+        door.scopes.insert("add", "write");
+    });
+    scene.auth.set(|conduct| conduct.narrows = Some("read"));
+    let tether = company.seen(scene.launch()).start();
+    tether.initialize();
+    tether.call("1", "echo", "{}").result();
+    for id in ["2", "3", "4"] {
+        let error = tether.call(id, "add", r#"{"a":1,"b":2}"#).error();
+        assert_eq!(error["code"], -31004, "{error}");
+    }
+    tether.call("5", "echo", "{}").result();
+    assert!(idp.exchanges(TOKEN_EXCHANGE).len() <= 3);
+    assert_eq!(scene.browser.opened(), 1);
+}
+
+#[test]
+fn a_grant_of_the_provider_is_shown_once_even_where_a_nonce_is_wanted() {
+    let company = Company::new();
+    let (scene, idp) = (&company.scene, &company.idp);
+    scene.auth.set(|conduct| {
+        conduct.dpop = Dpop::Binds;
+        conduct.proofs = Wants::Nonce;
+    });
+    let login = company.seen(scene.command("login")).arg("--dpop");
+    let output = login.run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let sent = scene.auth.server.requests();
+    let shown: Vec<String> = sent
+        .iter()
+        .filter(|request| request.path == TOKEN)
+        .filter_map(|request| {
+            let form = request.text();
+            let mut pairs = url::form_urlencoded::parse(form.as_bytes());
+            pairs.find_map(|(name, value)| (name == "assertion").then(|| value.into_owned()))
+        })
+        .collect();
+    assert_eq!(shown.len(), 2);
+    assert_ne!(shown[0], shown[1]);
+    assert_eq!(idp.exchanges(TOKEN_EXCHANGE).len(), 2);
+}
+
+#[test]
+fn an_identity_that_is_about_to_end_is_good_for_its_own_sign_in() {
+    let company = Company::new();
+    let (scene, idp) = (&company.scene, &company.idp);
+    idp.set(|conduct| {
+        conduct.id_lifetime = 8;
+        conduct.exchange = Exchange::AccessOnly;
+    });
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    // One that has ended is called that.
+    scene.command("logout").run("");
+    idp.set(|conduct| conduct.id_lifetime = 0);
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert!(output.stderr.contains("has ended already"), "{output:?}");
+    assert!(output.stderr.contains("clock"), "{output:?}");
+}
+
+#[test]
+fn what_one_provider_gave_is_not_shown_to_another() {
+    let company = Company::new();
+    let other = Company::new();
+    let scene = &company.scene;
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let issuer = other.idp.issuer();
+    scene.auth.set(|conduct| conduct.idp = Some(issuer.clone()));
+    scene.auth.end_access();
+    other.scene.auth.server.allow_idle();
+    other.scene.mcp.mcp.server.allow_idle();
+    let launch = scene.launch().arg(&other.port).watch(&other.idp);
+    let tether = launch
+        .args(["--idp-issuer", &issuer, "--idp-client-id", "at-the-idp"])
+        .args(["--client-id", CLIENT, "--client-secret-file"])
+        .arg(company.file("secret", SECRET))
+        .start();
+    tether.initialize();
+    assert_eq!(scene.browser.opened(), 2);
+    let seen = other.idp.server.requests();
+    for secret in company.idp.secrets() {
+        assert!(!seen.iter().any(|request| request.text().contains(&secret)));
+    }
+}
+
+#[test]
+fn the_token_of_a_company_is_revoked_with_and_without_a_secret() {
+    for secret in [true, false] {
+        let company = Company::new();
+        let scene = &company.scene;
+        let launch = if secret {
+            company.seen(scene.command("login"))
+        } else {
+            scene.auth.forget_clients();
+            scene.auth.set(|conduct| conduct.secret = None);
+            scene.auth.admit_client(CLIENT, None, "http://127.0.0.1/");
+            let launch = scene.command("login").arg(&company.port);
+            launch
+                .args(["--idp-issuer".to_owned(), company.idp.issuer()])
+                .args(["--idp-client-id", "at-the-idp", "--client-id", CLIENT])
+        };
+        let output = launch.run("");
+        assert_eq!(output.code, Some(0), "{output:?}");
+        let output = scene.command("logout").run("");
+        assert!(
+            output.stdout.contains("revoked and forgotten"),
+            "{output:?}"
+        );
+        assert_eq!(scene.auth.revocations().len(), 1);
+    }
+}
+
+#[test]
 fn an_id_token_in_a_file_needs_no_browser() {
     let company = Company::new();
     let (scene, idp) = (&company.scene, &company.idp);
@@ -177,7 +389,7 @@ fn options_that_lack_another_are_mistakes() {
     scene.auth.server.allow_idle();
     scene.mcp.mcp.server.allow_idle();
     let idp = ["--idp-issuer", "https://idp.example"];
-    let table: [(&[&str], &str); 6] = [
+    let table: [(&[&str], &str); 7] = [
         (&["--idp-client-id", "x"], "without --idp-issuer"),
         (&["--idp-id-token-file", "x"], "without --idp-issuer"),
         (&idp, "without --idp-client-id"),
@@ -188,6 +400,11 @@ fn options_that_lack_another_are_mistakes() {
         (&["--idp-issuer", "http://idp.example"], "neither an https"),
         (
             &[idp[0], idp[1], "--client-credentials"],
+            "cannot be used with",
+        ),
+        // Whom the provider's grant is for could not be said.
+        (
+            &[idp[0], idp[1], "--token-endpoint", "https://as.example/t"],
             "cannot be used with",
         ),
     ];

@@ -17,7 +17,7 @@ use crate::support::server::{Peer, Server};
 const SECRET: &str = "a s%cret:of the machine";
 
 /// A file beside the tests' own keys.
-fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys");
     format!("{folder}/{name}.pem")
 }
@@ -31,7 +31,7 @@ fn public_key() -> Vec<u8> {
 }
 
 /// A scene whose authorization server knows the machine by a secret.
-fn with_secret(method: &'static str) -> (Scene, PathBuf) {
+pub(crate) fn with_secret(method: &'static str) -> (Scene, PathBuf) {
     let scene = Scene::new();
     scene.auth.admit_machine(method, SECRET);
     let file = file(&scene, "secret", &format!("{SECRET}\n"));
@@ -39,7 +39,7 @@ fn with_secret(method: &'static str) -> (Scene, PathBuf) {
 }
 
 /// A scene whose authorization server knows the machine by its key.
-fn with_key() -> Scene {
+pub(crate) fn with_key() -> Scene {
     let scene = Scene::new();
     scene.auth.set(|conduct| {
         conduct.secret = Some("private_key_jwt");
@@ -55,20 +55,20 @@ fn file(scene: &Scene, name: &str, text: &str) -> PathBuf {
     path
 }
 
-fn by_secret(launch: Launch, file: &std::path::Path) -> Launch {
+pub(crate) fn by_secret(launch: Launch, file: &std::path::Path) -> Launch {
     launch
         .args(["--client-credentials", "--client-id", CLIENT])
         .arg("--client-secret-file")
         .arg(file)
 }
 
-fn by_key(launch: Launch) -> Launch {
+pub(crate) fn by_key(launch: Launch) -> Launch {
     launch
         .args(["--client-credentials", "--client-id", CLIENT])
         .args(["--private-key-file".to_owned(), key("p256-sec1")])
 }
 
-fn asked(scene: &Scene) -> usize {
+pub(crate) fn asked(scene: &Scene) -> usize {
     scene.auth.exchanges("client_credentials").len()
 }
 

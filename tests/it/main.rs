@@ -10,22 +10,30 @@
 
 mod addresses;
 mod bad_answers;
+mod call;
+#[cfg(unix)]
+mod call_terminal;
 mod callback_page;
 mod calls;
 mod certificates;
+mod completions;
 mod config_file;
 mod detection;
 mod device_code;
 mod device_refused;
+mod doctor;
 mod dpop;
 mod enterprise;
 mod era_detection;
 mod event_forms;
 mod everything;
 mod fidelity;
+mod generate;
 mod header_command;
 mod headers;
 mod id_token;
+mod import;
+mod install;
 mod keep_alive;
 mod layers;
 mod leaving;
@@ -35,6 +43,7 @@ mod login_logout;
 mod logs;
 mod lost_session;
 mod machine;
+mod machine_accounts;
 mod migration;
 mod modern;
 mod new_client_old_server;
@@ -66,6 +75,7 @@ mod streamable_http;
 #[allow(dead_code, reason = "a tool box: no test uses all of it")]
 mod support;
 mod tool_filter;
+mod tools;
 mod two_processes;
 mod usage;
 mod waits;

@@ -15,6 +15,8 @@ pub enum Kind {
     Http,
     /// An HTTP proxy that wants other credentials (407).
     HttpRefusing,
+    /// An HTTP proxy that wants credentials of this kind (407).
+    HttpWants(&'static str),
     /// SOCKS5 without credentials.
     Socks,
     /// Nothing of its own.
@@ -76,13 +78,20 @@ fn serve(
     match kind {
         Kind::Plain => heard.push(Heard("a connection".to_owned())),
         Kind::Socks => heard.push(Heard(socks(&mut client)?)),
-        Kind::Http | Kind::HttpRefusing => {
+        Kind::Http | Kind::HttpRefusing | Kind::HttpWants(_) => {
             let head = head(&mut client)?;
             heard.push(Heard(head.clone()));
-            if matches!(kind, Kind::HttpRefusing) {
-                let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\n\
-                    proxy-authenticate: Basic realm=\"p\"\r\ncontent-length: 0\r\n\
-                    connection: close\r\n\r\n";
+            let wanted = match kind {
+                Kind::HttpRefusing => Some("Basic realm=\"p\""),
+                Kind::HttpWants(wanted) => Some(wanted),
+                _ => None,
+            };
+            if let Some(wanted) = wanted {
+                let refusal = format!(
+                    "HTTP/1.1 407 Proxy Authentication Required\r\n\
+                    proxy-authenticate: {wanted}\r\ncontent-length: 0\r\n\
+                    connection: close\r\n\r\n"
+                );
                 return client.write_all(refusal.as_bytes());
             }
             if head.starts_with("CONNECT ") {

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use crate::support::authserver::AuthServer;
+use crate::support::authserver::{AuthServer, Dpop};
 use crate::support::browser::Browser;
 use crate::support::gate::lock;
 use crate::support::http::{Feed, Request, Response};
 use crate::support::launch::Launch;
 use crate::support::mcp::initialize_result;
+use crate::support::proofs::Proofs;
 use crate::support::rpc;
 use crate::support::server::Server;
 
@@ -19,16 +20,22 @@ const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 /// A protected server of 2024-11-05 at `/mcp`, which posts to `/messages`.
 fn server(auth: &Arc<AuthServer>) -> Server {
     let (auth, feed) = (Arc::clone(auth), Arc::new(Mutex::new(None::<Feed>)));
+    let proofs = Proofs::default();
     Server::new(move |request: Request| {
         let base = format!("http://{}", request.header("host").expect("a host"));
-        let token = request
-            .header("authorization")
-            .unwrap_or_default()
-            .to_owned();
-        let admitted = auth
-            .secrets()
-            .iter()
-            .any(|secret| token == format!("Bearer {secret}"));
+        let header = request.header("authorization").unwrap_or_default();
+        let (scheme, token) = header.split_once(' ').unwrap_or_default();
+        let known = auth.secrets().iter().any(|secret| secret == token);
+        let admitted = known
+            && match (scheme, auth.state().bound_to(token)) {
+                ("Bearer", None) => true,
+                ("DPoP", Some(key)) => {
+                    let proof = proofs.check(&request, Some(token)).expect("a right proof");
+                    assert_eq!(proof.key, key, "a proof of another key");
+                    true
+                }
+                other => panic!("a token with the wrong scheme: {other:?}"),
+            };
         let answer = match (request.method.as_str(), request.path.as_str()) {
             ("GET", METADATA) => {
                 let document = json!({ "resource": format!("{base}/mcp"), "authorization_servers": [auth.issuer()] });
@@ -82,6 +89,27 @@ fn a_server_of_http_sse_is_signed_in_to_and_each_request_has_the_token() {
     );
     assert!(tether.ask("1", "tools/list", "{}").error.is_none());
     assert_eq!(tether.finish(), 0);
+    assert_eq!(browser.opened(), 1);
+}
+
+#[test]
+fn over_http_sse_each_request_has_a_proof_of_its_own_and_so_has_the_stream() {
+    let auth = Arc::new(AuthServer::new());
+    auth.set(|conduct| conduct.dpop = Dpop::Binds);
+    let (server, browser) = (server(&auth), Browser::following());
+    let tether = launch(&server, &browser).arg("--dpop").start();
+    tether.initialize();
+    for id in ["1", "2"] {
+        assert!(tether.ask(id, "tools/list", "{}").error.is_none());
+    }
+    assert_eq!(tether.finish(), 0);
+    let sent = server.requests();
+    let bound = |method: &str, path: &str| {
+        let of = sent.iter().filter(|r| r.method == method && r.path == path);
+        of.filter(|r| r.header("dpop").is_some()).count()
+    };
+    assert!(bound("GET", "/mcp") >= 1, "the stream");
+    assert!(bound("POST", "/messages") >= 4, "what is posted");
     assert_eq!(browser.opened(), 1);
 }
 

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::authserver::JWT_BEARER;
+use serde_json::json;
+
+use crate::support::authserver::{JWT_BEARER, unsigned};
 use crate::support::launch::Launch;
 use crate::support::scene::Scene;
 use crate::support::server::Peer;
@@ -65,8 +67,60 @@ fn a_command_may_print_it() {
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.contains("workload identity"), "{output:?}");
     assert_eq!(scene.auth.exchanges(JWT_BEARER)[0]["client_id"], "me");
+    // It is a public client: its id is all that it has to show.
+    scene.auth.admit_client("me", None, "http://127.0.0.1/");
     let output = scene.command("logout").run("");
     assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(
+        output.stdout.contains("revoked and forgotten"),
+        "{output:?}"
+    );
+    assert_eq!(scene.auth.revocations()[0]["client_id"], "me");
+}
+
+#[test]
+fn what_cannot_be_revoked_is_said_to_be_so() {
+    let (scene, file) = scene();
+    assert_eq!(by_file(scene.command("login"), &file).run("").code, Some(0));
+    let output = scene.command("logout").arg("--json").run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let told: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(told[0]["revoked"], false);
+    let why = told[0]["told"].as_str().unwrap();
+    assert!(
+        why.contains("not revoked") && !why.contains("offers no"),
+        "{why}"
+    );
+    assert_eq!(
+        (scene.auth.revocations().len(), scene.records().len()),
+        (0, 0)
+    );
+}
+
+#[test]
+fn a_token_of_the_platform_that_has_ended_is_refused_once_and_a_fresh_one_is_taken() {
+    let (scene, file) = scene();
+    let token = |exp: u64| unsigned(&json!({ "alg": "none" }), &json!({ "exp": exp }));
+    let (ended, fresh) = (token(1000), token(4_000_000_000));
+    let both = vec![ended.clone(), fresh.clone()];
+    scene.auth.set(|conduct| conduct.assertions = both);
+    std::fs::write(&file, &ended).unwrap();
+    let tether = by_file(scene.launch(), &file).start();
+    for id in ["1", "2"] {
+        let error = tether.call(id, "echo", "{}").error();
+        assert_eq!(error["code"], -31004, "{error}");
+        let told = error.to_string();
+        assert!(
+            told.contains("invalid_grant") && told.contains("has not ended"),
+            "{told}"
+        );
+        assert!(!told.contains(&ended), "{told}");
+    }
+    assert_eq!(asked(&scene), std::slice::from_ref(&ended));
+    std::fs::write(&file, &fresh).unwrap();
+    let output = by_file(scene.command("login"), &file).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(asked(&scene), [ended, fresh]);
 }
 
 #[test]

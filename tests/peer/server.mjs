@@ -44,10 +44,11 @@ const TOOL = { name: 'whoami', description: 'Names the user', inputSchema: { typ
 const EVENTS = ['registration_create.success', 'authorization.success', 'access_token.saved', 'grant.revoked'];
 const TROUBLE = ['registration_create.error', 'authorization.error', 'grant.error', 'revocation.error', 'server_error'];
 
-/// Starts both. `events` and `secrets` grow as things happen.
-export async function startPeer() {
+/// Starts both. `events` and `secrets` grow as things happen. `more` gives configuration of the provider for the server's
+/// URL, which counts most.
+export async function startPeer(more = () => ({})) {
   const [authorization, resource] = await Promise.all([listen(), listen()]);
-  const peer = new Peer(authorization, resource);
+  const peer = new Peer(authorization, resource, more);
   authorization.server.on('request', (request, response) => peer.authorize(request, response));
   resource.server.on('request', (request, response) => peer.serve(request, response));
   return peer;
@@ -59,7 +60,7 @@ class Peer {
   #origin;
   #proofs = new Proofs();
 
-  constructor(authorization, resource) {
+  constructor(authorization, resource, more) {
     this.#servers = [authorization.server, resource.server];
     this.#origin = resource.origin;
     this.issuer = authorization.origin;
@@ -68,7 +69,7 @@ class Peer {
     this.issued = { access_token: [], refresh_token: [] };
     /// The last request that was let in with a bound token: its token and its proof.
     this.proven = null;
-    this.#provider = this.#build();
+    this.#provider = this.#build(more(this.url('/mcp')));
   }
 
   /// The address of a resource.
@@ -129,10 +130,10 @@ class Peer {
     }
   }
 
-  #build() {
+  #build({ clients = [], ...more }) {
     const provider = new Provider(this.issuer, {
       scopes: ['openid', 'offline_access', SCOPE],
-      clients: machines(),
+      clients: [...machines(), ...clients],
       cookies: { keys: ['only for tests'] },
       findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
       // Its own choice is to keep those that are bound to a key.
@@ -150,6 +151,7 @@ class Peer {
           getResourceServerInfo: (_, resource) => this.#describe(resource),
         },
       },
+      ...more,
     });
     for (const event of [...EVENTS, ...TROUBLE]) {
       provider.on(event, (_, wrong) => this.#note(event, wrong));

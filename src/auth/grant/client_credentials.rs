@@ -7,6 +7,7 @@ use super::run::{Ask, Got};
 use crate::auth::flow::{NoToken, read_tokens};
 use crate::auth::http::OauthHttp;
 use crate::auth::options::Options;
+use crate::auth::provider;
 
 /// Asks for a token.
 pub(super) async fn ask(
@@ -32,7 +33,10 @@ pub(super) fn proof<'a>(
     let (id, secret) = options.client_id();
     let proof = match key {
         Some(key) => Proof::of_key(id, key, ask.server, ask.audience)?,
-        None => Proof::of_secret(id, secret, ask.server),
+        None => {
+            let known = provider::preset(options.checks.provider, &ask.server.issuer).method;
+            Proof::of_secret(id, secret, ask.server, known)
+        }
     };
     Ok((id, proof))
 }

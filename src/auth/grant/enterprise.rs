@@ -10,16 +10,19 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::assertion::SigningKey;
-use super::request::{Proof, send};
+use super::request::{Proof, send, send_once};
 use super::run::{Ask, Denied, Got};
 use super::workload::JWT_BEARER;
 use super::{client_credentials, source};
 use crate::auth::discovery::server_metadata;
+use crate::auth::dpop;
 use crate::auth::flow::{self, NoToken, read_refusal, read_tokens};
 use crate::auth::http::OauthHttp;
 use crate::auth::metadata::ServerMetadata;
 use crate::auth::oauth::now;
 use crate::auth::options::Options;
+use crate::auth::provider::{self, Choice};
+use crate::auth::registration::AuthMethod;
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::secret::Secret;
@@ -55,6 +58,25 @@ pub struct Idp {
 pub(super) struct Found {
     pub http: OauthHttp,
     pub server: ServerMetadata,
+    /// How clients with a secret are known to prove themselves there, whatever it says.
+    method: Option<AuthMethod>,
+}
+
+/// Who the user is, and where that counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct User<'a> {
+    pub idp: &'a Idp,
+    pub found: &'a Found,
+    pub id_token: &'a Secret,
+}
+
+/// An identity that was had without the user.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// As it was.
+    AtHand(Secret),
+    /// Renewed: the one of before may be worth nothing by now.
+    Renewed(Identity),
 }
 
 impl Idp {
@@ -68,49 +90,68 @@ impl Idp {
         let http = OauthHttp::new(options.network.clone(), Reach::of_url(&url).await);
         let server = server_metadata(&http, &self.issuer, options.checks.exact()).await?;
         let server = server.ok_or_else(|| none("has no metadata"))?;
-        Ok(Found { http, server })
+        // What the user says of the provider is about the MCP server's.
+        let choice = match options.checks.provider {
+            Choice::None => Choice::None,
+            Choice::Guessed | Choice::Given(_) => Choice::Guessed,
+        };
+        let method = provider::preset(choice, &self.issuer).method;
+        Ok(Found {
+            http,
+            server,
+            method,
+        })
+    }
+
+    fn proof(&self, found: &Found) -> Proof<'_> {
+        let secret = self.secret.as_ref();
+        Proof::of_secret(&self.client_id, secret, &found.server, found.method)
     }
 
     /// The client that the user signs in with there.
-    pub fn client(&self, server: &ServerMetadata) -> Client {
+    pub(super) fn client(&self, found: &Found) -> Client {
         let mut client = Client::public(self.client_id.clone(), self.issuer.clone());
-        let proof = Proof::of_secret(&self.client_id, self.secret.as_ref(), server);
-        client.auth_method = proof.method().to_owned();
+        client.auth_method = self.proof(found).method().to_owned();
         client.client_secret.clone_from(&self.secret);
         client
     }
 
-    /// The user's identity without the user: from the file, as it was kept, or renewed. The second is what is to be kept.
-    async fn identity(
+    /// The user's identity without the user: from the file, as it was kept, or renewed.
+    pub(super) async fn identity(
         &self,
-        idp: &Found,
+        found: &Found,
         kept: Option<&Identity>,
-    ) -> Result<(Secret, Option<Identity>), Denied> {
+    ) -> Result<Held, Denied> {
         if let Some(path) = &self.id_token_file {
-            return Ok((source::file(path, "--idp-id-token-file").await?, None));
+            let token = source::file(path, "--idp-id-token-file").await?;
+            return Ok(Held::AtHand(token));
         }
-        let needed = || Denied::Identity(signed_out("nobody has signed in there"));
-        let kept = kept.ok_or_else(needed)?;
+        let needed = |why| Denied::Identity(signed_out(why));
+        // What another provider gave is not shown to this one.
+        let claims = |kept: &Identity| part::<Claims>(kept.id_token.expose(), 1);
+        let kept = kept.filter(|kept| claims(kept).is_none_or(|claims| claims.are_of(self)));
+        let kept = kept.ok_or_else(|| needed("nobody has signed in there"))?;
         if lasts(&kept.id_token) {
-            return Ok((kept.id_token.clone(), Some(kept.clone())));
+            return Ok(Held::AtHand(kept.id_token.clone()));
         }
         let refresh = kept.refresh.as_ref();
-        let refresh =
-            refresh.ok_or_else(|| Denied::Identity(signed_out("the sign-in there has ended")))?;
-        let client = self.client(&idp.server);
-        let fresh = match flow::refresh(&idp.http, &idp.server, &client, refresh, None).await {
+        let refresh = refresh.ok_or_else(|| needed("the sign-in there has ended"))?;
+        let client = self.client(found);
+        let fresh = match flow::refresh(&found.http, &found.server, &client, refresh, None).await {
             Ok(fresh) => fresh,
             Err(NoToken::Failed(failure)) => return Err(failure.into()),
             Err(NoToken::Refused(_, failure) | NoToken::Unbound(failure)) => {
                 return Err(Denied::Identity(failure));
             }
         };
-        let id_token = fresh.id.filter(lasts).ok_or_else(needed)?;
-        let identity = Identity {
-            id_token: id_token.clone(),
+        // What it has just given is used, however short it lasts.
+        let id_token = fresh
+            .id
+            .ok_or_else(|| needed("it gave no other ID token"))?;
+        Ok(Held::Renewed(Identity {
+            id_token,
             refresh: fresh.refresh.or_else(|| Some(refresh.clone())),
-        };
-        Ok((id_token, Some(identity)))
+        }))
     }
 }
 
@@ -123,37 +164,40 @@ fn signed_out(why: &str) -> Failure {
     }
 }
 
-/// Asks for a token.
+/// Asks for a token for the user.
 pub(super) async fn ask(
     http: &OauthHttp,
     options: &Options,
-    idp: &Idp,
-    (ask, kept): (&Ask<'_>, Option<&Identity>),
+    user: User<'_>,
+    ask: &Ask<'_>,
 ) -> Result<Got, Denied> {
-    supported(ask.server)?;
-    let found = idp.find(options).await?;
-    let (id_token, identity) = idp.identity(&found, kept).await?;
-    let grant = match exchange(idp, &found, ask, &id_token).await {
-        // Whoever is signed in at the provider may ask again once they are so anew.
-        Err(NoToken::Refused(code, failure))
-            if idp.id_token_file.is_none() && code == "invalid_grant" =>
-        {
-            return Err(Denied::Identity(failure));
+    let (id, proof) = client_credentials::proof(options, user.idp.key.as_ref(), ask)?;
+    let mut nonces = 0;
+    let answer = loop {
+        // It is good for one request alone.
+        let grant = match exchange(user, ask).await {
+            // Whoever is signed in at the provider may ask again once they are so anew.
+            Err(NoToken::Refused(code, failure))
+                if user.idp.id_token_file.is_none() && code == "invalid_grant" =>
+            {
+                return Err(Denied::Identity(failure));
+            }
+            other => other?,
+        };
+        let mut form = vec![("grant_type", JWT_BEARER), ("assertion", grant.expose())];
+        form.extend(ask.parameters());
+        let (answer, again) = send_once(http, &ask.server.token_endpoint, &form, &proof).await?;
+        if !again || nonces >= dpop::MAX_NONCES {
+            break answer;
         }
-        other => other?,
+        nonces += 1;
     };
-    let (id, proof) = client_credentials::proof(options, idp.key.as_ref(), ask)?;
-    let mut form = vec![("grant_type", JWT_BEARER), ("assertion", grant.expose())];
-    form.extend(ask.parameters());
-    let answer = send(http, &ask.server.token_endpoint, &form, Some(&proof)).await?;
     let tokens = read_tokens(http, &answer, ask.scope)?;
-    let mut got = Got::new(tokens, (id, &proof), options, ask);
-    got.identity = identity;
-    Ok(got)
+    Ok(Got::new(tokens, (id, &proof), options, ask))
 }
 
 /// Whether the server takes such grants, as far as it says.
-fn supported(server: &ServerMetadata) -> Result<(), Failure> {
+pub(super) fn supported(server: &ServerMetadata) -> Result<(), Failure> {
     let profiles = server.authorization_grant_profiles_supported.as_deref();
     if profiles.is_none_or(|profiles| profiles.iter().any(|profile| profile == PROFILE)) {
         return Ok(());
@@ -168,12 +212,12 @@ fn supported(server: &ServerMetadata) -> Result<(), Failure> {
 }
 
 /// Has the identity provider turn an identity into a grant for the server (RFC 8693 §2).
-async fn exchange(
-    idp: &Idp,
-    found: &Found,
-    ask: &Ask<'_>,
-    id_token: &Secret,
-) -> Result<Secret, NoToken> {
+async fn exchange(user: User<'_>, ask: &Ask<'_>) -> Result<Secret, NoToken> {
+    let User {
+        idp,
+        found,
+        id_token,
+    } = user;
     let mut form = vec![
         (
             "grant_type",
@@ -188,9 +232,8 @@ async fn exchange(
         ),
     ];
     form.extend(ask.parameters());
-    let proof = Proof::of_secret(&idp.client_id, idp.secret.as_ref(), &found.server);
     let endpoint = &found.server.token_endpoint;
-    let answer = send(&found.http, endpoint, &form, Some(&proof)).await?;
+    let answer = send(&found.http, endpoint, &form, Some(&idp.proof(found))).await?;
     if !answer.status().is_success() {
         return Err(read_refusal(&answer));
     }
@@ -242,6 +285,17 @@ enum Audience {
     Many(Vec<String>),
 }
 
+impl Claims {
+    /// Whether the provider said it, to our client there.
+    fn are_of(&self, idp: &Idp) -> bool {
+        let ours = match &self.aud {
+            Audience::One(one) => *one == idp.client_id,
+            Audience::Many(many) => many.contains(&idp.client_id),
+        };
+        ours && self.iss == idp.issuer
+    }
+}
+
 fn lasts(id_token: &Secret) -> bool {
     part(id_token.expose(), 1).is_some_and(|claims: Claims| claims.exp > now() + MARGIN)
 }
@@ -250,27 +304,25 @@ fn lasts(id_token: &Secret) -> bool {
 /// (OpenID Connect Core §3.1.3.7).
 ///
 /// # Errors
-/// It is for somebody else, or of another sign-in.
+/// It is for somebody else, or of another sign-in, or has ended.
 pub(super) fn check(id_token: &Secret, idp: &Idp, nonce: &str) -> Result<(), Failure> {
     let claims: Option<Claims> = part(id_token.expose(), 1);
-    let right = claims.is_some_and(|claims| {
-        let ours = match &claims.aud {
-            Audience::One(one) => *one == idp.client_id,
-            Audience::Many(many) => many.contains(&idp.client_id),
-        };
-        ours && claims.iss == idp.issuer
-            && claims.nonce.as_deref() == Some(nonce)
-            && claims.exp > now()
-    });
-    if right {
-        return Ok(());
-    }
-    Err(Failure::Credentials {
-        what: format!(
-            "the identity provider {} sent no ID token for this sign-in",
-            idp.issuer
+    let right =
+        claims.filter(|claims| claims.are_of(idp) && claims.nonce.as_deref() == Some(nonce));
+    let (what, hint) = match right {
+        Some(claims) if claims.exp > now() => return Ok(()),
+        Some(_) => (
+            "an ID token that has ended already",
+            "check the clock of this machine; if it is right, tell whoever runs the identity provider",
         ),
-        hint: "sign in again; if it keeps failing, tell whoever runs the identity provider",
+        None => (
+            "no ID token for this sign-in",
+            "sign in again; if it keeps failing, tell whoever runs the identity provider",
+        ),
+    };
+    Err(Failure::Credentials {
+        what: format!("the identity provider {} sent {what}", idp.issuer),
+        hint,
     })
 }
 
@@ -338,6 +390,11 @@ mod tests {
         for (id_token, right) in &table {
             assert_eq!(check(id_token, &idp, "n").is_ok(), *right);
         }
+        let ended = check(&table[5].0, &idp, "n").unwrap_err();
+        assert!(ended.to_string().contains("has ended"), "{ended}");
+        // It is good for the sign-in that it is of, and not for a later one.
+        let soon = of("https://idp", "us".into(), "n", now() + 5);
+        assert!(check(&soon, &idp, "n").is_ok() && !lasts(&soon));
         assert!(lasts(&table[0].0) && !lasts(&table[5].0) && !lasts(&table[6].0));
     }
 }

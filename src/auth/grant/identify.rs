@@ -3,7 +3,7 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::enterprise::{Idp, check};
+use super::enterprise::{Found, Idp, check};
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::dpop::Demand;
 use crate::auth::flow::{self, Attempt, Extras, PkceCheck, Wishes};
@@ -13,8 +13,8 @@ use crate::auth::user::{SignIn, Waiting};
 use crate::error::Failure;
 use crate::store::{Identity, hex};
 
-/// Who signed in, and the browser's request that waits for the end.
-pub(super) type Identified = (Identity, Option<Callback>);
+/// Who signed in where, and the browser's request that waits for the end.
+pub(super) type Identified = (Found, Identity, Option<Callback>);
 
 impl Procedure<'_> {
     /// Sends the user to the identity provider and waits for them.
@@ -25,7 +25,7 @@ impl Procedure<'_> {
         let port = callback.port.map_or(Port::Any, Port::Exactly);
         let mut listener =
             Listener::bind(callback.host.unwrap_or(Host::Ipv4), port, &callback.path).await?;
-        let mut client = idp.client(&found.server);
+        let mut client = idp.client(&found);
         client.redirect_uri = Some(listener.redirect_uri().to_owned());
         let mut random = [0; 16];
         let filled = SystemRandom::new().fill(&mut random);
@@ -68,7 +68,7 @@ impl Procedure<'_> {
             })
         };
         match signed_in.await {
-            Ok(identity) => Ok((identity, tab)),
+            Ok(identity) => Ok((found, identity, tab)),
             Err(failure) => {
                 if let Some(tab) = tab {
                     tab.fail(End::Failed).await;

@@ -8,7 +8,7 @@ use oauth2::{HttpRequest, HttpResponse};
 use url::{Url, form_urlencoded};
 
 use super::assertion::SigningKey;
-use crate::auth::flow::NoToken;
+use crate::auth::flow::{self, NoToken};
 use crate::auth::http::OauthHttp;
 use crate::auth::metadata::ServerMetadata;
 use crate::auth::oauth::now;
@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::secret::Secret;
 
 /// The method of a client with a key (OpenID Connect Core §9).
-pub(super) const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+pub(in crate::auth) const PRIVATE_KEY_JWT: &str = "private_key_jwt";
 
 /// How the client proves itself (RFC 6749 §2.3, RFC 7523 §2.2). Never in two ways.
 #[derive(Debug)]
@@ -49,9 +49,15 @@ impl Signed<'_> {
 }
 
 impl<'a> Proof<'a> {
-    /// The proof of a client with a secret or none, as the server takes it.
-    pub fn of_secret(id: &'a str, secret: Option<&'a Secret>, server: &ServerMetadata) -> Self {
-        match (AuthMethod::choose(None, secret, server), secret) {
+    /// The proof of a client with a secret or none: as the server takes it, unless `known` says how that really is.
+    pub fn of_secret(
+        id: &'a str,
+        secret: Option<&'a Secret>,
+        server: &ServerMetadata,
+        known: Option<AuthMethod>,
+    ) -> Self {
+        let method = known.unwrap_or_else(|| AuthMethod::choose(None, secret, server));
+        match (method, secret) {
             (AuthMethod::Basic, Some(secret)) => Self::Basic(id, secret),
             (AuthMethod::Post, Some(secret)) => Self::Post(id, secret),
             _ => Self::Public(id),
@@ -109,6 +115,40 @@ pub(super) async fn send(
     proof: Option<&Proof<'_>>,
 ) -> Result<HttpResponse, NoToken> {
     Ok(http.token_made(|| request(endpoint, form, proof)).await?)
+}
+
+/// The same once: of what is good for one request alone the caller has to get another one. The second is whether that may help.
+///
+/// # Errors
+/// As for [`send`].
+pub(super) async fn send_once(
+    http: &OauthHttp,
+    endpoint: &Url,
+    form: &[(&str, &str)],
+    proof: &Proof<'_>,
+) -> Result<(HttpResponse, bool), NoToken> {
+    let request = request(endpoint, form, Some(proof))?;
+    Ok(http.token_once(request).await?)
+}
+
+/// Revokes a token of a client with a key (RFC 7009 §2.1).
+///
+/// # Errors
+/// Network failures, and a refusal.
+pub(in crate::auth) async fn revoke(
+    http: &OauthHttp,
+    server: &ServerMetadata,
+    endpoint: &Url,
+    (id, key): (&str, &SigningKey),
+    token: &Secret,
+) -> Result<(), Failure> {
+    let proof = Proof::of_key(id, key, server, &server.issuer)?;
+    let form = [("token", token.expose().as_str())];
+    let answer = send(http, endpoint, &form, Some(&proof)).await?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    Err(flow::not_revoked(answer.status()))
 }
 
 fn request(

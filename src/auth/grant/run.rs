@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
+use super::enterprise::User;
 use super::request::Proof;
 use super::{Grant, client_credentials, enterprise, workload};
 use crate::auth::Recovery;
@@ -13,16 +14,16 @@ use crate::auth::discovery::{Discovered, Source};
 use crate::auth::dpop::{self, Demand};
 use crate::auth::flow::{self, NoToken};
 use crate::auth::http::OauthHttp;
-use crate::auth::loopback::{Callback, End};
+use crate::auth::loopback::End;
 use crate::auth::metadata::{ServerMetadata, canonical_resource};
 use crate::auth::oauth::{Oauth, now};
 use crate::auth::options::{Options, Resource};
 use crate::auth::provider;
 use crate::auth::refresh::{self, Outcome};
 use crate::auth::sign_in::{Asked, Procedure};
-use crate::auth::user::{SignIn, Waiting};
+use crate::auth::user::SignIn;
 use crate::error::Failure;
-use crate::store::{Client, Identity, Record};
+use crate::store::{Client, Record};
 
 /// How long an authorization server that said no is not asked again.
 const REFUSED_REST: Duration = Duration::from_secs(60);
@@ -78,8 +79,6 @@ impl<'a> Ask<'a> {
 pub(super) struct Got {
     pub tokens: flow::Tokens,
     pub client: Client,
-    /// Who the user is at the identity provider, where that is kept.
-    pub identity: Option<Identity>,
 }
 
 /// Why there is no token.
@@ -113,28 +112,35 @@ impl Got {
             refresh: None,
             ..tokens
         };
-        Self {
-            tokens,
-            client,
-            identity: None,
-        }
+        Self { tokens, client }
     }
 }
 
-/// Asks for a token.
-async fn ask(
+/// Asks for a token, for whom `record` says where that is kept. The caller holds the lock of its key.
+pub(super) async fn ask(
     http: &OauthHttp,
-    options: &Options,
+    oauth: &Oauth,
     ask: &Ask<'_>,
-    kept: Option<&Identity>,
+    record: Option<&mut Record>,
 ) -> Result<Got, Denied> {
+    let options = &oauth.options;
     match &options.grant {
         Grant::Person => Err(Failure::Closed.into()),
         Grant::ClientCredentials { key } => {
             Ok(client_credentials::ask(http, options, key.as_ref(), ask).await?)
         }
         Grant::Workload(identity) => Ok(workload::ask(http, options, identity, ask).await?),
-        Grant::Enterprise(idp) => enterprise::ask(http, options, idp, (ask, kept)).await,
+        Grant::Enterprise(idp) => {
+            enterprise::supported(ask.server)?;
+            let found = &idp.find(options).await?;
+            let id_token = &oauth.id_token(idp, found, record).await?;
+            let user = User {
+                idp,
+                found,
+                id_token,
+            };
+            enterprise::ask(http, options, user, ask).await
+        }
     }
 }
 
@@ -158,9 +164,10 @@ fn told(options: &Options, denied: Denied) -> Failure {
 /// Why there is none; nothing is lost.
 pub(in crate::auth) async fn renew(
     http: &OauthHttp,
-    options: &Options,
+    oauth: &Oauth,
     record: &Record,
 ) -> Result<Outcome, Failure> {
+    let options = &oauth.options;
     let Some(mut server) = refresh::metadata(record) else {
         return Ok(Outcome::Impossible);
     };
@@ -170,11 +177,11 @@ pub(in crate::auth) async fn renew(
     let own = options.request.scope.as_deref();
     let scope = own.or(record.asked_scope.as_deref());
     let wanted = Ask::new(options, &server, &record.key.resource, scope);
-    let got = match ask(http, options, &wanted, record.identity.as_ref()).await {
+    let mut record = record.clone();
+    let got = match ask(http, oauth, &wanted, Some(&mut record)).await {
         Err(Denied::Identity(failure)) if options.grant.needs_person() => {
             tracing::debug!("no other token without the user: {failure}");
             // What was refused is not shown again.
-            let mut record = record.clone();
             record.changed(now());
             record.tokens = None;
             record.identity = None;
@@ -186,11 +193,9 @@ pub(in crate::auth) async fn renew(
         }
         other => other.map_err(|denied| told(options, denied))?,
     };
-    let mut record = record.clone();
     record.changed(now());
     record.tokens = Some(refresh::stored(got.tokens, None));
     record.client = Some(got.client);
-    record.identity = got.identity;
     tracing::debug!("got another token");
     Ok(Outcome::Refreshed(Box::new(record)))
 }
@@ -237,18 +242,12 @@ impl Procedure<'_> {
             asked.resource,
             asked.scope.as_deref(),
         );
-        let (got, tab) = self
-            .got(http, &wanted, asked.resource, &discovered.issuer)
-            .await;
+        let (got, identity, tab) = match &options.grant {
+            Grant::Enterprise(idp) => self.for_user(http, idp, (&wanted, &asked)).await,
+            _ => (ask(http, self.oauth, &wanted, None).await, None, None),
+        };
         let kept = match got {
-            Ok(got) => {
-                let Got {
-                    tokens,
-                    client,
-                    identity,
-                } = got;
-                self.keep(&asked, client, tokens, identity).await
-            }
+            Ok(got) => self.keep(&asked, got.client, got.tokens, identity).await,
             Err(denied) => Err(told(options, denied)),
         };
         match (tab, &kept) {
@@ -257,35 +256,6 @@ impl Procedure<'_> {
             (None, _) => {}
         }
         kept
-    }
-
-    /// Asks with what is known of the user, and sends them to the identity provider where that does not do. The browser waits to
-    /// hear how it ended.
-    async fn got(
-        &self,
-        http: &OauthHttp,
-        wanted: &Ask<'_>,
-        resource: &str,
-        issuer: &str,
-    ) -> (Result<Got, Denied>, Option<Callback>) {
-        let options = &self.oauth.options;
-        let known = match &options.grant {
-            Grant::Enterprise(_) => self.oauth.vault.find_for(issuer, resource).await,
-            _ => None,
-        };
-        let known = known.and_then(|record| record.identity);
-        let first = ask(http, options, wanted, known.as_ref()).await;
-        let (Err(Denied::Identity(why)), Grant::Enterprise(idp)) = (&first, &options.grant) else {
-            return (first, None);
-        };
-        tracing::debug!("the user has to sign in at the identity provider: {why}");
-        let (identity, tab) = match self.identify(idp).await {
-            Ok(identified) => identified,
-            Err(failure) => return (Err(failure.into()), None),
-        };
-        // From here on the user has done their part.
-        let _finishing = Waiting::start(&self.oauth.finishing);
-        (ask(http, options, wanted, Some(&identity)).await, tab)
     }
 }
 
@@ -331,6 +301,11 @@ impl Oauth {
             Recovery::SignIn => self.sign_in_alone().await.map(|_| ()),
             Recovery::Renewed | Recovery::Exhausted => Ok(()),
         }
+    }
+
+    /// Whether somebody is being asked for a token.
+    pub fn is_asking(&self) -> bool {
+        self.status.borrow().is_running() || self.state().renewal.is_some()
     }
 
     /// How tokens are had.

@@ -13,12 +13,18 @@ use crate::auth::http::OauthHttp;
 use crate::auth::options::Options;
 use crate::error::Failure;
 use crate::secret::Secret;
+use crate::store::Record;
 
 /// The grant (RFC 7523 §8.1).
 pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// What records are kept under where the platform's token alone says who asks.
 const NOBODY: &str = "workload";
+
+/// Whether a record is of a platform's token alone, without a client.
+pub(in crate::auth) fn is_nobody(record: &Record) -> bool {
+    record.grant.as_deref() == Some("workload_identity") && record.key.client_id == NOBODY
+}
 
 /// Where the platform's token is.
 #[derive(Debug, Clone)]

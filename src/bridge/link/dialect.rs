@@ -105,6 +105,7 @@ impl Link {
 
     /// Asks a server of 2026-07-28 what it is. The result is a `DiscoverResult`, or the server's error.
     pub async fn discover(self: &Arc<Self>, envelope: &Envelope) -> Result<Message, Failure> {
+        let envelope = self.replay.declared(envelope.clone());
         let params = format!(r#"{{"_meta":{}}}"#, envelope.meta());
         let mut asked = 0;
         loop {

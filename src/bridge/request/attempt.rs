@@ -23,6 +23,7 @@ impl Request {
         let outgoing = if opens {
             Outgoing::opening(message)
         } else if self.modern {
+            let message = self.core.link.replay.declaring(message);
             self.core.learned.outgoing(message)
         } else {
             Outgoing::new(message)

@@ -66,7 +66,7 @@ impl Request {
     /// The `_meta` that a request of the bridge's own needs which goes along with this one.
     fn meta(&self) -> Option<Value> {
         match self.pairing() {
-            Pairing::Direct => meta(&self.message),
+            Pairing::Direct => meta(&self.core.link.replay.declaring(self.message.clone())),
             Pairing::Up => {
                 let envelope = self.core.link.replay.envelope()?;
                 serde_json::from_str(&envelope.meta()).ok()

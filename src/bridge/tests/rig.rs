@@ -10,7 +10,9 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::auth::Authorizer;
-use crate::bridge::{AtEnd, Begins, Bridge, End, Options, Order, Protocol, Remote, filter};
+use crate::bridge::{
+    AtEnd, Audience, Begins, Bridge, End, Options, Order, Protocol, Remote, filter,
+};
 use crate::error::Failure;
 use crate::jsonrpc::Message;
 use crate::net::client::{self, Client};
@@ -40,6 +42,7 @@ pub(in crate::bridge) fn options() -> Options {
         filter: filter::Options::default(),
         begins: Begins::Eager,
         at_end: AtEnd::Leave,
+        audience: Audience::Program,
         server: "https://server.example/mcp".to_owned(),
     }
 }

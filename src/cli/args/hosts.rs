@@ -18,9 +18,7 @@ fn ids() -> PossibleValuesParser {
 pub struct Install {
     /// Program whose config file gets the server
     #[arg(value_name = "HOST", value_parser = ids(), required_unless_present = "list")]
-    pub host: Option<String>,
-    #[command(flatten)]
-    pub bridge: Bridge,
+    pub app: Option<String>,
     /// Name of the entry [default: from the URL]
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
@@ -39,6 +37,8 @@ pub struct Install {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub bridge: Bridge,
 }
 
 /// `uninstall`.

@@ -47,20 +47,23 @@ struct Server {
 /// # Errors
 /// None: a file that cannot be read is told as such.
 pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
-    let wanted = |host: &&Host| args.host.as_deref().is_none_or(|id| id == host.id);
+    let wanted = |host: &&Host| args.app.as_deref().is_none_or(|id| id == host.id);
     let mut found = Vec::new();
     for host in all().filter(wanted) {
         let places = place.places();
         if let Some(path) = host.file(&places, &file::exists)
-            && (host.is_found(&places, &file::exists) || args.host.is_some())
+            && (host.is_found(&places, &file::exists) || args.app.is_some())
         {
             found.push(look(host, path, Kind::Global));
         }
-        if let Some(path) = host.project_file(&place.folder, "*", &file::exists)
-            && path.exists()
-        {
-            found.push(look(host, path, Kind::Project));
-        }
+        let global = host.file(&places, &file::exists);
+        let mut project = files(host, &place.folder);
+        project.retain(|path| Some(path) != global.as_ref());
+        found.extend(
+            project
+                .into_iter()
+                .map(|path| look(host, path, Kind::Project)),
+        );
     }
     if args.json {
         ui::data(&json!(found).to_string());
@@ -73,6 +76,33 @@ pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
     let texts: Vec<String> = found.iter().map(Found::text).collect();
     ui::data(&texts.join("\n\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The files of a host for the project in that folder: some have one for each server.
+fn files(host: &Host, folder: &Path) -> Vec<PathBuf> {
+    let Some(path) = host.project_file(folder, "*", &file::exists) else {
+        return Vec::new();
+    };
+    if path.file_stem().is_none_or(|stem| stem != "*") {
+        return if path.exists() {
+            vec![path]
+        } else {
+            Vec::new()
+        };
+    }
+    let entries = path
+        .parent()
+        .and_then(|folder| std::fs::read_dir(folder).ok());
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = paths
+        .filter(|found| found.extension() == path.extension())
+        .collect();
+    found.sort();
+    found
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

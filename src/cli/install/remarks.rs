@@ -52,9 +52,11 @@ fn of_variables(host: &Host, entry: &Entry) -> Vec<String> {
         if entry.env.iter().any(|(known, _)| known == name) || own {
             continue;
         }
-        let host = host.name;
+        let (host, host_id) = (host.name, host.id);
         notes.push(if name.contains(':') {
             format!("{host} does not know {form}, and mcp-tether has no variable of that name")
+        } else if host_id == "codex" {
+            format!("Codex hands {name} on only if the entry has env_vars = [\"{name}\"]")
         } else {
             format!("{name} has to be in the environment of {host} when it starts the server")
         });

@@ -48,7 +48,7 @@ pub fn sheltered(host: &Host, name: &str, args: &[String]) -> Sheltered {
                     out.args.push(format!("{header}:${{{variable}}}"));
                     out.env.push((variable, value.to_owned()));
                 }
-                None => out.args.extend(option.words.iter().cloned()),
+                None => out.args.extend(without_space(&option)),
             },
             Some("--static-oauth-client-info") if !option.value.starts_with('@') => {
                 out.set("MCP_TETHER_STATIC_OAUTH_CLIENT_INFO", option.value);
@@ -139,6 +139,16 @@ fn takes_value(word: &str) -> bool {
 fn header(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once(':')?;
     Some((name.trim(), value.trim()))
+}
+
+/// A header as it was typed, but without the space after its colon if it has no other.
+fn without_space(option: &Given<'_>) -> Vec<String> {
+    match header(option.value) {
+        Some((name, value)) if !value.contains(char::is_whitespace) => {
+            vec!["--header".to_owned(), format!("{name}:{value}")]
+        }
+        _ => option.words.to_vec(),
+    }
 }
 
 /// Whether it says a secret, or something that a host may break at its spaces. A variable is neither.

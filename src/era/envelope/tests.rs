@@ -264,3 +264,24 @@ fn an_extension_is_declared_beside_those_of_the_client() {
     let own = r#"{"extensions":{"io.x/y":{"its":"own"}}}"#;
     assert_eq!(declared(own), own);
 }
+
+#[test]
+fn a_request_declares_an_extension_once_and_keeps_the_rest_of_its_bytes() {
+    let request = |capabilities: &str| {
+        format!(
+            r#"{{"id": 1,"method":"x","params":{{"n":1.0,"_meta":{{"k":2.0,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities}}}}}}}"#
+        )
+    };
+    let declared = |text: &str| {
+        let message = super::declaring(&parse(text), "io.x/y");
+        String::from_utf8(message.line().to_vec()).unwrap()
+    };
+    assert_eq!(
+        declared(&request(r#"{"roots":{}}"#)),
+        request(r#"{"roots":{},"extensions":{"io.x/y":{}}}"#)
+    );
+    let whole = request(r#"{ "extensions": {"io.x/y": {}} }"#);
+    assert_eq!(declared(&whole), whole);
+    let older = r#"{"id":1,"method":"x","params":{"_meta":{"a": 1}}}"#;
+    assert_eq!(declared(older), older);
+}

@@ -307,3 +307,44 @@ fn nothing_in_a_file_is_as_good_as_no_member() {
         );
     }
 }
+
+#[test]
+fn a_comment_apart_from_an_entry_outlives_it() {
+    for (host, text) in [
+        (
+            "codex",
+            "a = 1\n\n# ---- servers ----\n\n# linear\n[mcp_servers.linear]\ncommand = 'x'\n\n[z]\nz = 1\n",
+        ),
+        (
+            "goose",
+            "a: 1\nextensions:\n  # ---- servers ----\n\n  # linear\n  linear:\n    cmd: x\n  z: {cmd: z}\n",
+        ),
+        (
+            "cursor",
+            "{\n  \"mcpServers\": {\n    // ---- servers ----\n\n    // linear\n    \"linear\": {\n      \"command\": \"x\"\n    },\n    \"z\": {\"command\": \"z\"}\n  }\n}\n",
+        ),
+    ] {
+        let after = by_id(host).unwrap().remove(text, "linear").unwrap();
+        assert!(after.contains("---- servers ----"), "{after}");
+        assert!(
+            !after.contains("linear\"") && !after.contains("linear:"),
+            "{after}"
+        );
+    }
+}
+
+#[test]
+fn new_lines_are_indented_as_the_file_is() {
+    let yaml = put("goose", "extensions:\n    x:\n        cmd: x\n");
+    let wanted = "\n    linear:\n        enabled: true\n        type: stdio\n";
+    assert!(yaml.contains(wanted), "{yaml}");
+    assert!(
+        yaml.contains("\n        envs:\n            TOKEN: "),
+        "{yaml}"
+    );
+    let json = put("cursor", "{\n\t\"mcpServers\": {\n\t\t\"x\": {}\n\t}\n}\n");
+    assert!(
+        json.contains("\n\t\t\"linear\": {\n\t\t\t\"command\""),
+        "{json}"
+    );
+}

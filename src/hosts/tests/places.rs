@@ -120,6 +120,37 @@ fn the_environment_moves_folders() {
 }
 
 #[test]
+fn a_variable_that_decides_leaves_no_choice() {
+    let there = [
+        "/h/.claude.json",
+        "/h/.codex/config.toml",
+        "/h/.copilot/mcp-config.json",
+    ];
+    let claude = file(
+        "claude-code",
+        Os::Linux,
+        &[("CLAUDE_CONFIG_DIR", "/c")],
+        &there,
+    );
+    assert_eq!(claude.as_deref(), Some("/c/.claude.json"));
+    let copilot = file(
+        "copilot-cli",
+        Os::Linux,
+        &[("XDG_CONFIG_HOME", "/x")],
+        &there,
+    );
+    assert_eq!(copilot.as_deref(), Some("/h/.copilot/mcp-config.json"));
+    let moved = "/x/copilot/mcp-config.json";
+    let copilot = file(
+        "copilot-cli",
+        Os::Linux,
+        &[("XDG_CONFIG_HOME", "/x")],
+        &[moved],
+    );
+    assert_eq!(copilot.as_deref(), Some(moved));
+}
+
+#[test]
 fn of_several_files_the_one_that_exists_counts_and_then_the_one_whose_folder_does() {
     let zed = "/h/Library/Application Support/Zed/settings.json";
     assert_eq!(file("zed", Os::Mac, &[], &[zed]).as_deref(), Some(zed));

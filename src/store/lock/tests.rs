@@ -96,6 +96,7 @@ fn no_two_servers_profiles_or_keys_share_a_lock() {
         client_id: String::new(),
         resource: "ab".to_owned(),
         profile: "c".to_owned(),
+        grant: None,
     };
     let locks = [
         Lock::of_server(state, "ab", "c"),

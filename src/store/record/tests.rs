@@ -7,6 +7,7 @@ fn key() -> Key {
         client_id: "client".to_owned(),
         resource: "https://example.com/mcp".to_owned(),
         profile: "default".to_owned(),
+        grant: None,
     }
 }
 
@@ -97,8 +98,23 @@ fn the_account_name_is_stable_and_no_two_keys_share_one() {
         name, "a18e10ef5a0d8114504ebd5ac3429bedbb7663448d4101be61d2cd97367efda1",
         "stored sign-ins would be lost"
     );
+    let mut machine = key();
+    machine.grant = Some("client_credentials".to_owned());
+    assert_ne!(machine.account(), name);
     let mut moved = key();
     moved.client_id = "clien".to_owned();
     moved.resource = "thttps://example.com/mcp".to_owned();
     assert_ne!(moved.account(), name);
+}
+
+#[test]
+fn a_record_of_before_grants_were_part_of_keys_is_read() {
+    let text = r#"{"version":1,"key":{"issuer":"https://as.example.com","client_id":"client","resource":"https://example.com/mcp","profile":"default"},"grant":"client_credentials"}"#;
+    let read = Record::from_text(&key(), text.as_bytes()).unwrap();
+    assert_eq!(read.grant.as_deref(), Some("client_credentials"));
+    let written = read.to_text();
+    assert!(
+        written.expose().contains(r#""profile":"default"}"#),
+        "the key is as it was"
+    );
 }

@@ -107,6 +107,11 @@ impl Launch {
         self.home.path()
     }
 
+    /// The same folder, which stays when the run is over.
+    pub fn keep_home(&self) -> Arc<TempDir> {
+        Arc::clone(&self.home)
+    }
+
     /// Gives it a stdout whose reading end is closed. Answers may then be missing.
     pub fn closed_stdout(mut self) -> Self {
         self.deaf = true;
@@ -116,6 +121,12 @@ impl Launch {
     /// Starts it as a bridge to talk to.
     pub fn start(self) -> Tether {
         Tether::start(self)
+    }
+
+    /// Starts it with a terminal of 80 columns for all three streams.
+    #[cfg(unix)]
+    pub fn on_terminal(self) -> super::pty::Pty {
+        super::pty::Pty::start(self)
     }
 
     /// Runs it to its end with that stdin, closed after the last byte. Panics when it takes longer
@@ -144,6 +155,11 @@ impl Launch {
 
     /// Starts the process with three pipes.
     pub(super) fn spawn(&self) -> Child {
+        self.command().spawn().expect("start the child")
+    }
+
+    /// What is started, with three pipes.
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
@@ -166,7 +182,7 @@ impl Launch {
             command.stdout(writer);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.spawn().expect("start the child")
+        command
     }
 }
 

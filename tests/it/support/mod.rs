@@ -7,6 +7,7 @@
 pub mod authserver;
 pub mod browser;
 pub mod gate;
+pub mod golden;
 pub mod http;
 pub mod launch;
 pub mod ledger;
@@ -15,6 +16,8 @@ pub mod modern;
 mod pipes;
 pub mod proofs;
 pub mod protected;
+#[cfg(unix)]
+pub mod pty;
 pub mod rpc;
 pub mod scene;
 pub mod server;

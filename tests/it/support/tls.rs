@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;
@@ -18,8 +18,22 @@ use tempfile::TempDir;
 pub struct Ca {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
-    /// Its server certificates are out of date.
-    expired: bool,
+    /// What is wrong with its server certificates.
+    flaw: Flaw,
+}
+
+/// What is wrong with the certificates of servers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    Nothing,
+    /// They are out of date.
+    Expired,
+    /// Their time has not come.
+    Future,
+    /// They are signed by themselves.
+    SelfSigned,
+    /// They are signed by an intermediate authority, whose certificate is not sent.
+    Broken,
 }
 
 impl Default for Ca {
@@ -40,14 +54,33 @@ impl Ca {
         Self {
             issuer: CertifiedIssuer::self_signed(params, key).expect("a CA certificate"),
             folder: TempDir::new().expect("a folder"),
-            expired: false,
+            flaw: Flaw::Nothing,
         }
     }
 
     /// A new authority whose server certificates are out of date.
     pub fn expired() -> Self {
+        Self::flawed(Flaw::Expired)
+    }
+
+    /// A new authority whose server certificates are not valid yet.
+    pub fn future() -> Self {
+        Self::flawed(Flaw::Future)
+    }
+
+    /// A new authority that signs no server certificate: each is signed by itself.
+    pub fn self_signed() -> Self {
+        Self::flawed(Flaw::SelfSigned)
+    }
+
+    /// A new authority below which another one signs, whose certificate servers do not send.
+    pub fn broken() -> Self {
+        Self::flawed(Flaw::Broken)
+    }
+
+    fn flawed(flaw: Flaw) -> Self {
         Self {
-            expired: true,
+            flaw,
             ..Self::new()
         }
     }
@@ -85,12 +118,24 @@ impl Ca {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("the names");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        if self.expired {
-            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        match self.flaw {
+            Flaw::Expired => {
+                params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+                params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+            }
+            Flaw::Future => params.not_before = rcgen::date_time_ymd(2090, 1, 1),
+            _ => {}
         }
         let key = KeyPair::generate().expect("a key");
-        let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let cert = match self.flaw {
+            Flaw::SelfSigned => params.self_signed(&key).expect("a certificate"),
+            Flaw::Broken => {
+                let below = intermediate(&self.issuer);
+                params.custom_extensions.push(issuer_is_elsewhere());
+                params.signed_by(&key, &below).expect("a certificate")
+            }
+            _ => params.signed_by(&key, &self.issuer).expect("a certificate"),
+        };
         let provider = Arc::new(default_provider());
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -127,4 +172,29 @@ pub enum Mutual {
     None,
     /// It ends the handshake without one.
     Required,
+}
+
+/// An authority that another one has signed.
+fn intermediate(above: &CertifiedIssuer<'static, KeyPair>) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names to refuse");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "mcp-tether test intermediate");
+    let key = KeyPair::generate().expect("a key");
+    CertifiedIssuer::signed_by(params, key, above).expect("a CA certificate")
+}
+
+/// Says where the issuer's certificate is to be had (RFC 5280 §4.2.2.1).
+fn issuer_is_elsewhere() -> CustomExtension {
+    let uri = b"http://ca.invalid/below.crt";
+    let method = [0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02];
+    let tagged = |tag: u8, content: &[u8]| {
+        let length = u8::try_from(content.len()).expect("a short form");
+        [&[tag, length], content].concat()
+    };
+    let location = tagged(0x86, uri);
+    let description = tagged(0x30, &[&method[..], &location].concat());
+    let content = tagged(0x30, &description);
+    CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content)
 }

@@ -35,7 +35,14 @@ impl fmt::Display for Page {
 
 /// One request and its answer, whatever that is. `None` when the connection was refused or broke.
 pub fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> Option<Page> {
-    block_on(send(method, url, headers))
+    block_on(send(method, url, headers, String::new()))
+}
+
+/// Posts a body of that media type. Panics when nobody answers.
+pub fn post(url: &str, media_type: &str, body: String) -> Page {
+    let headers = [("content-type", media_type)];
+    let page = block_on(send("POST", url, &headers, body));
+    page.unwrap_or_else(|| panic!("nobody answers at {url}"))
 }
 
 /// Opens an address and follows it to the page that stays. Panics when there is none.
@@ -43,7 +50,7 @@ pub fn follow(url: &str) -> Page {
     block_on(async {
         let mut next = url.to_owned();
         for _ in 0..=MOST {
-            let page = send("GET", &next, &[]).await;
+            let page = send("GET", &next, &[], String::new()).await;
             let page = page.unwrap_or_else(|| panic!("nobody answers at {next}"));
             match page.headers.get("location") {
                 Some(location) if page.status / 100 == 3 => {
@@ -75,7 +82,7 @@ pub fn parameter(url: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-async fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Option<Page> {
+async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: String) -> Option<Page> {
     // A client without a provider does not start, TLS or not.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
@@ -87,6 +94,9 @@ async fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Option<Page>
     let mut asked = client.request(method, url);
     for (name, value) in headers {
         asked = asked.header(*name, *value);
+    }
+    if !body.is_empty() {
+        asked = asked.body(body);
     }
     let answer = asked.send().await.ok()?;
     let of = |(name, value): (&http::HeaderName, &http::HeaderValue)| {

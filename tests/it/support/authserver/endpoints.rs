@@ -148,8 +148,8 @@ impl State {
                 return error(400, "invalid_request");
             }
         };
-        if let Err(refusal) = self.client(request, &params, &lock(&self.conduct).clone()) {
-            return refusal;
+        if let Err(code) = self.asserted(request, &params, &lock(&self.conduct).clone()) {
+            return error(401, code);
         }
         let mut books = lock(&self.books);
         if let Some(token) = params.get("token") {

@@ -20,7 +20,7 @@ pub use self::books::{Books, Params, Registered};
 pub use self::conduct::{Conduct, Consent, Dpop, Exchange, Iss, Metadata, Refresh};
 pub use self::device::{Device, GRANT as DEVICE_GRANT};
 pub use self::endpoints::DENY;
-pub use self::machine::{CLIENT, JWT_BEARER, TOKEN_EXCHANGE};
+pub use self::machine::{CLIENT, JWT_BEARER, TOKEN_EXCHANGE, unsigned};
 pub(crate) use self::token::s256;
 
 /// The paths of its endpoints.
