@@ -1,0 +1,77 @@
+//! The command line.
+
+use anyhow::{Context, bail};
+
+/// How much is tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Everything.
+    Whole,
+    /// A few of each kind.
+    Sample,
+}
+
+/// What the user wants.
+pub struct Options {
+    /// How much.
+    pub extent: Extent,
+    /// The beginnings of the names of the cases to run; none for all.
+    pub only: Vec<String>,
+    /// How many lanes run at a time.
+    pub jobs: usize,
+    /// Print the names and run nothing.
+    pub list: bool,
+    /// Print what each case came to.
+    pub verbose: bool,
+}
+
+/// What there is to say.
+pub const USAGE: &str =
+    "cargo test --test faults -- [--sample] [--only CASE]... [--jobs N] [--list] [--verbose]
+
+Without --sample all cases are run. --only runs those whose name begins with CASE, such as
+json/legacy-legacy/open/call/answer/cut/17, and shows the bytes and the log of the bridge.";
+
+impl Options {
+    /// Reads arguments; `None` when only help is wanted.
+    pub fn parse(mut args: impl Iterator<Item = String>) -> anyhow::Result<Option<Self>> {
+        let mut options = Self {
+            extent: Extent::Whole,
+            only: Vec::new(),
+            jobs: 48,
+            list: false,
+            verbose: false,
+        };
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().with_context(|| format!("{arg} wants a value"));
+            match arg.as_str() {
+                "--sample" => options.extent = Extent::Sample,
+                "--only" => options.only.push(value()?),
+                "--jobs" => options.jobs = value()?.parse().context("read --jobs")?,
+                "--list" => options.list = true,
+                "--verbose" => options.verbose = true,
+                "-h" | "--help" => return Ok(None),
+                other => bail!("{other} is unknown"),
+            }
+        }
+        Ok(Some(options))
+    }
+
+    /// Whether some of the cases whose names begin like this are wanted.
+    pub fn concerns(&self, start: &str) -> bool {
+        let fits = |only: &String| only.starts_with(start) || start.starts_with(only.as_str());
+        self.only.is_empty() || self.only.iter().any(fits)
+    }
+
+    /// Whether this case is wanted.
+    pub fn wants(&self, name: &str) -> bool {
+        // A number at the end is a whole one.
+        let fits = |only: &String| {
+            let rest = name.strip_prefix(only.as_str());
+            rest.is_some_and(|rest| {
+                !rest.starts_with(|c: char| c.is_ascii_digit()) || only.ends_with('/')
+            })
+        };
+        self.only.is_empty() || self.only.iter().any(fits)
+    }
+}

@@ -1,0 +1,114 @@
+//! Which cases there are: a rehearsal of each leg tells how long its messages are and where their frames end.
+
+use std::collections::BTreeSet;
+
+use crate::case::{Case, FAULTS, Leg, Setting, Side, Transport, settings};
+use crate::lane;
+use crate::options::{Extent, Options};
+use crate::stage::{Stage, whole};
+use crate::units::frame_marks;
+
+/// Of a handshake or an exchange about tokens, whose bridge has to be started for it, every so manieth byte is tried.
+const FRESH_STEP: usize = 8;
+
+/// All cases of the options, in their order: lists of what is run together.
+pub async fn plan(options: &Options) -> Vec<Vec<Case>> {
+    let mut all = Vec::new();
+    for setting in settings() {
+        if !options.concerns(&setting.to_string()) {
+            continue;
+        }
+        for leg in setting.legs() {
+            if !options.concerns(&format!("{setting}/{}", format!("{leg:?}").to_lowercase())) {
+                continue;
+            }
+            for (side, bytes) in rehearse(setting, leg).await {
+                all.extend(of_side(options, setting, leg, (side, &bytes)));
+            }
+        }
+    }
+    all
+}
+
+fn of_side(
+    options: &Options,
+    setting: Setting,
+    leg: Leg,
+    (side, bytes): (Side, &[u8]),
+) -> Vec<Vec<Case>> {
+    let framed = setting.transport == Transport::WebSocket && matches!(leg, Leg::Call | Leg::Hello);
+    let frames: BTreeSet<usize> = if framed {
+        frame_marks(bytes).into_iter().collect()
+    } else {
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        ends.map(|(at, _)| at + 1).collect()
+    };
+    let step = if leg.is_fresh() { FRESH_STEP } else { 1 };
+    let mut all = Vec::new();
+    for (nth, fault) in FAULTS.into_iter().enumerate() {
+        if !fault.fits(setting, leg) {
+            continue;
+        }
+        let places = fault.places(bytes.len(), &frames, step);
+        let cases = places.into_iter().map(|at| Case {
+            setting,
+            leg,
+            side,
+            fault,
+            at,
+        });
+        let mut cases: Vec<Case> = cases
+            .filter(|case| options.wants(&case.to_string()))
+            .collect();
+        if options.extent == Extent::Sample && options.only.is_empty() {
+            cases = sample(&cases, leg, nth);
+        }
+        let together = if leg.is_fresh() { 12 } else { 60 };
+        all.extend(cases.chunks(together).map(<[Case]>::to_vec));
+    }
+    all
+}
+
+/// A few of them, spread over the whole length, not the same for each fault.
+fn sample(cases: &[Case], leg: Leg, nth: usize) -> Vec<Case> {
+    let count = if leg.is_fresh() { 1 } else { 4 };
+    let len = cases.len();
+    let places: BTreeSet<usize> = (0..count)
+        .map(|part| (len * part + len * (nth + 1) / (FAULTS.len() + 1)) / count)
+        .collect();
+    places
+        .into_iter()
+        .filter_map(|at| cases.get(at).copied())
+        .collect()
+}
+
+/// Plays a leg without any fault and gives what was said on each side.
+async fn rehearse(setting: Setting, leg: Leg) -> Vec<(Side, Vec<u8>)> {
+    let mut stage = Stage::set(setting, false).await;
+    let text = "call-000000";
+    let arm = if leg.is_fresh() {
+        let arm = stage.look(leg, text);
+        let ready = lane::ready(&mut stage).await;
+        ready.unwrap_or_else(|how| panic!("{setting} {leg:?}, without a fault: {how}"));
+        arm
+    } else {
+        let ready = lane::ready(&mut stage).await;
+        let mut bridge =
+            ready.unwrap_or_else(|how| panic!("{setting} {leg:?}, without a fault: {how}"));
+        if leg == Leg::Renew {
+            stage.far.revoke();
+        }
+        let arm = stage.look(leg, text);
+        let id = bridge.call(text).await;
+        let answer = bridge.answer(&id).await;
+        assert!(answer.is_some(), "{setting} {leg:?}: no answer");
+        arm
+    };
+    let mut all = Vec::new();
+    for side in setting.sides(leg) {
+        let bytes = whole(&arm, side).await;
+        assert!(!bytes.is_empty(), "{setting} {leg:?} {side:?}: not a byte");
+        all.push((side, bytes));
+    }
+    all
+}
