@@ -183,7 +183,7 @@ impl Link {
                 }
                 Err(failure) => failure,
             };
-            if self.falls_back(&failure, outgoing).await {
+            if self.falls_back(&transport, &failure, outgoing).await {
                 continue;
             }
             match self.believed(failure) {

@@ -1,7 +1,7 @@
 //! One real bridge, driven over its pipes, with books on every id. It must not wait without end.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,18 +17,17 @@ use crate::support::modern;
 use crate::support::rpc::{self, Rpc};
 
 /// Who has not answered by now hangs. Every limit that the bridge is given is far below.
-pub const WATCHDOG: Duration = Duration::from_secs(20);
+pub const WATCHDOG: Duration = Duration::from_secs(30);
 
 /// How long a bridge may take to leave.
-const LEAVING: Duration = Duration::from_secs(10);
+const LEAVING: Duration = Duration::from_secs(20);
 
 /// The limits that end a stall, in seconds.
-const LIMITS: [(&str, &str); 5] = [
-    ("--request-timeout", "2"),
-    ("--headers-timeout", "1.5"),
-    ("--body-timeout", "1.5"),
-    ("--connect-timeout", "2"),
-    ("--initialize-wait", "2"),
+pub const SHORT: [(&str, &str); 4] = [
+    ("--request-timeout", "4"),
+    ("--headers-timeout", "3"),
+    ("--body-timeout", "3"),
+    ("--connect-timeout", "4"),
 ];
 
 /// A running bridge. Dropping it kills it.
@@ -39,6 +38,8 @@ pub struct Bridge {
     changed: watch::Receiver<usize>,
     era: Era,
     last: u64,
+    /// Where it lives.
+    pub home: PathBuf,
 }
 
 /// What came of it so far.
@@ -55,7 +56,6 @@ impl Bridge {
     pub fn start(era: Era, home: &Path, args: &[String]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-tether"));
         command
-            .args(LIMITS.iter().flat_map(|(name, value)| [name, value]))
             .args(args)
             .env_clear()
             .env("HOME", home)
@@ -103,6 +103,7 @@ impl Bridge {
             changed,
             era,
             last: 100_000,
+            home: home.to_owned(),
         }
     }
 

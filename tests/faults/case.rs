@@ -196,6 +196,13 @@ impl Setting {
     }
 }
 
+impl Transport {
+    /// Whether all answers come on one stream.
+    pub const fn shares(self) -> bool {
+        matches!(self, Self::Sse | Self::WebSocket)
+    }
+}
+
 impl Leg {
     /// Whether each case needs a bridge that has just started.
     pub const fn is_fresh(self) -> bool {
@@ -222,6 +229,16 @@ impl Fault {
         matches!(self, Self::Split | Self::Drip | Self::Hold)
     }
 
+    /// Whether bytes may stay away for ever, so that only a limit of the bridge's ends the wait.
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Stall | Self::Slow | Self::Flip | Self::Garble)
+    }
+
+    /// Whether it ends a connection, maybe after the answer has come.
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Cut | Self::Reset | Self::Close | Self::Limit)
+    }
+
     /// Whether it is tried at this leg.
     pub fn fits(self, setting: Setting, leg: Leg) -> bool {
         // One connection has no other to be overtaken by, and a handshake no other call.
@@ -242,6 +259,10 @@ impl Fault {
         let mut places: BTreeSet<usize> = ends.chain((0..=len).step_by(step)).collect();
         if !self.is_honest() {
             // There has to be a byte to be changed.
+            places.remove(&len);
+        }
+        if self == Self::Hold {
+            // What has come in full holds nobody up, and its connection is free for the next.
             places.remove(&len);
         }
         places.retain(|at| *at <= len);

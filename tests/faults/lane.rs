@@ -4,16 +4,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bridge::{Bridge, WATCHDOG};
-use crate::case::{Case, Fault, Leg, Side};
+use crate::bridge::{Bridge, SHORT, WATCHDOG};
+use crate::case::{Case, Fault, Leg, Side, Transport};
 use crate::proxy::Arm;
 use crate::stage::Stage;
 use crate::support::rpc::Rpc;
 
-/// How long an authorization server that could not be asked may be left alone before the next call works.
-const REST: Duration = Duration::from_secs(8);
+/// How long a request to the authorization server may be waited for (20 s), and that server be left alone after it (5 s): only then
+/// the next call has to work.
+const REST: Duration = Duration::from_secs(40);
 
-/// Between two of those.
+/// How long an event stream may take to name its endpoint (10 s), whatever the limit of the request that opened it.
+const ENDPOINT: Duration = Duration::from_secs(15);
+
+/// Between two tries.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Who answered.
@@ -48,6 +52,8 @@ pub struct Outcome {
     pub by: By,
     /// What is wrong, and how that showed.
     pub wrong: Vec<(Wrong, String)>,
+    /// The next call met the same fault, and the one after it worked.
+    pub again: bool,
     /// All that helps to see why.
     pub report: String,
     /// How long it took.
@@ -60,6 +66,7 @@ impl Outcome {
             case,
             by: By::Nobody,
             wrong: Vec::new(),
+            again: false,
             report: String::new(),
             took: Duration::ZERO,
         }
@@ -97,12 +104,20 @@ fn text(rpc: &Rpc) -> Option<String> {
     text.as_str().map(str::to_owned)
 }
 
-/// Runs these cases, which have their setting and leg in common.
+/// Runs these cases, which have their setting, leg and fault in common.
 pub async fn run(cases: &[Case], debug: bool) -> Vec<Outcome> {
     let Some(first) = cases.first() else {
         return Vec::new();
     };
-    let mut stage = Stage::set(first.setting, debug).await;
+    let mut more = vec!["--initialize-wait".to_owned(), "2".to_owned()];
+    if first.fault.waits() {
+        let limits = SHORT.iter().flat_map(|(name, value)| [name, value]);
+        more.extend(limits.map(|word| (*word).to_owned()));
+    }
+    if debug {
+        more.push("--debug".to_owned());
+    }
+    let mut stage = Stage::set(first.setting, &more).await;
     let mut outcomes = Vec::new();
     if first.leg.is_fresh() {
         for case in cases {
@@ -149,20 +164,59 @@ pub async fn run(cases: &[Case], debug: bool) -> Vec<Outcome> {
 /// A bridge whose session stands.
 pub async fn ready(stage: &mut Stage) -> Result<Bridge, String> {
     let mut bridge = stage.bridge();
-    let id = bridge.hello().await;
-    let answer = bridge.answer(&id).await;
-    if answer.as_ref().is_none_or(|rpc| rpc.error.is_some()) {
-        let answer = answer.map(|rpc| rpc.text);
-        return Err(format!("{answer:?}\n{}", bridge.stderr()));
-    }
-    bridge.welcomed().await;
-    next(stage, &mut bridge, Leg::Call).await?;
+    let said = hello(stage, &mut bridge, &mut Mercy::None).await;
+    said.map_err(|how| format!("{how}\n{}", bridge.stderr()))?;
+    next(stage, &mut bridge, Mercy::None).await?;
     Ok(bridge)
 }
 
-/// One more call, which has to work, and has to be done once.
-async fn next(stage: &mut Stage, bridge: &mut Bridge, leg: Leg) -> Result<(), String> {
-    let end = Instant::now() + REST;
+/// What the next call is forgiven.
+#[derive(Clone, Copy)]
+enum Mercy {
+    /// Nothing.
+    None,
+    /// The same fault meets it too: the end of a connection that it was written to, or of a frame that swallows it.
+    Once,
+    /// The bridge may wait so long before it tries again.
+    Until(Instant),
+}
+
+impl Mercy {
+    fn of(outcome: &Outcome) -> Self {
+        let (case, fault) = (&outcome.case, outcome.case.fault);
+        let shares = case.setting.transport.shares();
+        if case.leg.is_sign_in() {
+            Self::Until(Instant::now() + REST)
+        } else if case.leg == Leg::Open && case.setting.transport == Transport::Sse {
+            Self::Until(Instant::now() + ENDPOINT)
+        } else if fault.ends() && (outcome.by == By::Server || fault == Fault::Limit)
+            || !fault.is_honest() && shares
+        {
+            Self::Once
+        } else {
+            Self::None
+        }
+    }
+
+    /// Whether another try is allowed, and takes it.
+    async fn spend(&mut self) -> bool {
+        match *self {
+            Self::None => false,
+            Self::Once => {
+                *self = Self::None;
+                true
+            }
+            Self::Until(end) => {
+                tokio::time::sleep(AGAIN).await;
+                Instant::now() < end
+            }
+        }
+    }
+}
+
+/// One more call, which has to work, and has to be done once. Gives whether it took several.
+async fn next(stage: &mut Stage, bridge: &mut Bridge, mut mercy: Mercy) -> Result<bool, String> {
+    let mut again = false;
     loop {
         let said = stage.text();
         let id = bridge.call(&said).await;
@@ -173,14 +227,42 @@ async fn next(stage: &mut Stage, bridge: &mut Bridge, leg: Leg) -> Result<(), St
             .and_then(text)
             .is_some_and(|text| text == said);
         if right && done == 1 {
-            return Ok(());
+            return Ok(again);
         }
-        let answer = answer.map_or_else(|| "none".to_owned(), |rpc| rpc.text);
-        let resting = leg.is_sign_in() && answer.contains(r#""kind":"#) && Instant::now() < end;
-        if !resting {
-            return Err(format!("{said} was done {done} times, answer: {answer}"));
+        let told = answer.as_ref().map_or("none", |rpc| rpc.text.as_str());
+        if answer.as_ref().is_some_and(is_refusal) {
+            // Whoever said no is not asked again for a minute; a bridge that starts now knows nothing of it.
+            *bridge = stage.start(&bridge.home);
+            hello(stage, bridge, &mut mercy).await?;
+        } else if answer.is_none() || done > 1 || !mercy.spend().await {
+            return Err(format!("{said} was done {done} times, answer: {told}"));
         }
-        tokio::time::sleep(AGAIN).await;
+        again = true;
+    }
+}
+
+/// Whether the authorization server has said no.
+fn is_refusal(rpc: &Rpc) -> bool {
+    rpc.text.contains("the authorization server gave no token")
+}
+
+/// Says hello until somebody answers. Gives whether it took several.
+async fn hello(stage: &Stage, bridge: &mut Bridge, mercy: &mut Mercy) -> Result<bool, String> {
+    let mut again = false;
+    loop {
+        let id = bridge.hello().await;
+        let answer = bridge.answer(&id).await;
+        if answer.as_ref().is_some_and(|rpc| rpc.result.is_some()) {
+            bridge.welcomed().await;
+            return Ok(again);
+        }
+        let told = answer.as_ref().map_or("none", |rpc| rpc.text.as_str());
+        if answer.as_ref().is_some_and(is_refusal) && !again {
+            *bridge = stage.start(&bridge.home);
+        } else if answer.is_none() || !mercy.spend().await {
+            return Err(format!("hello: {told}"));
+        }
+        again = true;
     }
 }
 
@@ -205,14 +287,16 @@ async fn live(stage: &mut Stage, bridge: &mut Bridge, outcome: &mut Outcome) -> 
     stage.proxy.disarm(&arm);
     outcome.took = started.elapsed();
     outcome.answered(answer.as_ref(), bridge.has_gone());
-    if let Err(how) = next(stage, bridge, case.leg).await {
-        outcome.wrong(Wrong::Next, how);
+    let mercy = Mercy::of(outcome);
+    match next(stage, bridge, mercy).await {
+        Ok(again) => outcome.again = again,
+        Err(how) => outcome.wrong(Wrong::Next, how),
     }
     let done = stage.far.done(&said);
     let in_all = stage.far.all_done() - before;
     if done > 1 {
         outcome.wrong(Wrong::Doubled, format!("{said} was done {done} times"));
-    } else if !case.fault.is_honest() && in_all > 2 + others {
+    } else if !case.fault.is_honest() && in_all > 2 + others + usize::from(outcome.again) {
         outcome.wrong(Wrong::Doubled, format!("{in_all} calls were done"));
     }
     let told = answer.as_ref().and_then(text);
@@ -247,7 +331,7 @@ async fn overtake(stage: &mut Stage, bridge: &mut Bridge, arm: &Arc<Arm>, outcom
         }
         return;
     }
-    if let Err(how) = next(stage, bridge, Leg::Call).await {
+    if let Err(how) = next(stage, bridge, Mercy::None).await {
         outcome.wrong(Wrong::Next, format!("beside what is held: {how}"));
     }
 }
@@ -264,8 +348,9 @@ async fn fresh(stage: &mut Stage, case: Case) -> Outcome {
     outcome.took = started.elapsed();
     outcome.answered(answer.as_ref(), bridge.has_gone());
     let welcome = answer.as_ref().is_some_and(|rpc| rpc.result.is_some());
-    if let Err(how) = settle(stage, &mut bridge, case.leg, welcome).await {
-        outcome.wrong(Wrong::Next, how);
+    match settle(stage, &mut bridge, welcome, Mercy::of(&outcome)).await {
+        Ok(again) => outcome.again = again,
+        Err(how) => outcome.wrong(Wrong::Next, how),
     }
     looked_at(&mut outcome, &arm, answer.as_ref(), &bridge);
     if outcome.wrong.is_empty() {
@@ -276,28 +361,20 @@ async fn fresh(stage: &mut Stage, case: Case) -> Outcome {
     outcome
 }
 
-/// What comes after the first hello: another one if it failed, and a call.
+/// What comes after the first hello: another one if it failed, and a call. Gives whether that took several.
 async fn settle(
     stage: &mut Stage,
     bridge: &mut Bridge,
-    leg: Leg,
-    mut welcome: bool,
-) -> Result<(), String> {
-    let end = Instant::now() + REST;
-    while !welcome {
-        let id = bridge.hello().await;
-        let answer = bridge.answer(&id).await;
-        welcome = answer.as_ref().is_some_and(|rpc| rpc.result.is_some());
-        if !welcome && !(leg.is_sign_in() && answer.is_some() && Instant::now() < end) {
-            let answer = answer.map_or_else(|| "none".to_owned(), |rpc| rpc.text);
-            return Err(format!("the second hello: {answer}"));
-        }
-        if !welcome {
-            tokio::time::sleep(AGAIN).await;
-        }
-    }
-    bridge.welcomed().await;
-    next(stage, bridge, leg).await
+    welcome: bool,
+    mut mercy: Mercy,
+) -> Result<bool, String> {
+    let again = if welcome {
+        bridge.welcomed().await;
+        false
+    } else {
+        hello(stage, bridge, &mut mercy).await?
+    };
+    Ok(next(stage, bridge, mercy).await? || again)
 }
 
 /// Books a fault that never met its bytes, and all that helps to see why something is wrong.

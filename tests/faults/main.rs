@@ -34,6 +34,9 @@ use crate::options::{Options, USAGE};
 use crate::support::gate::lock;
 use crate::table::Table;
 
+/// So many lanes that wait run for each that works.
+const IDLERS: usize = 8;
+
 /// Reports of failures that are printed in full.
 const REPORTS: usize = 12;
 
@@ -65,7 +68,7 @@ async fn measure(options: Options) -> ExitCode {
         lists.iter().flatten().for_each(|case| println!("{case}"));
         return ExitCode::SUCCESS;
     }
-    println!("{total} cases, {} at a time", options.jobs);
+    println!("{total} cases");
     let debug = !options.only.is_empty();
     let board = Arc::new(Mutex::new(Board {
         table: Table::default(),
@@ -86,20 +89,22 @@ async fn measure(options: Options) -> ExitCode {
 }
 
 async fn run_all(lists: Vec<Vec<Case>>, jobs: usize, debug: bool, board: &Arc<Mutex<Board>>) {
-    let turns = Arc::new(Semaphore::new(jobs));
+    // Those that mostly wait need no processor.
+    let busy = Arc::new(Semaphore::new(jobs));
+    let waiting = Arc::new(Semaphore::new(jobs * IDLERS));
     let mut tasks = JoinSet::new();
     for cases in lists {
-        let turn = Arc::clone(&turns).acquire_owned().await;
+        let waits = cases
+            .first()
+            .is_some_and(|case| case.fault.waits() || case.leg.is_sign_in());
+        let turns = Arc::clone(if waits { &waiting } else { &busy });
         let board = Arc::clone(board);
         tasks.spawn(async move {
-            let _turn = turn;
+            let _turn = turns.acquire_owned().await;
             for outcome in lane::run(&cases, debug).await {
                 lock(&board).add(&outcome);
             }
         });
-        while let Some(ended) = tasks.try_join_next() {
-            ended.expect("a lane runs to its end");
-        }
     }
     while let Some(ended) = tasks.join_next().await {
         ended.expect("a lane runs to its end");

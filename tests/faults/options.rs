@@ -17,7 +17,7 @@ pub struct Options {
     pub extent: Extent,
     /// The beginnings of the names of the cases to run; none for all.
     pub only: Vec<String>,
-    /// How many lanes run at a time.
+    /// How many lanes work at a time.
     pub jobs: usize,
     /// Print the names and run nothing.
     pub list: bool,
@@ -38,7 +38,7 @@ impl Options {
         let mut options = Self {
             extent: Extent::Whole,
             only: Vec::new(),
-            jobs: 48,
+            jobs: 4,
             list: false,
             verbose: false,
         };

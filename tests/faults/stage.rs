@@ -29,8 +29,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// All of that setting, running.
-    pub async fn set(setting: Setting, debug: bool) -> Self {
+    /// All of that setting, running. The bridge gets more arguments.
+    pub async fn set(setting: Setting, more: &[String]) -> Self {
         let far = Far::new(setting);
         let proxy = Arc::new(Proxy::default());
         let http = proxy.door(far.http()).await;
@@ -63,9 +63,7 @@ impl Stage {
             args.extend(options.map(str::to_owned));
             args.push(secret.display().to_string());
         }
-        if debug {
-            args.push("--debug".to_owned());
-        }
+        args.extend_from_slice(more);
         Self {
             setting,
             far,
@@ -85,7 +83,8 @@ impl Stage {
         self.start(&home)
     }
 
-    fn start(&self, home: &Path) -> Bridge {
+    /// A bridge in a home where another one has been.
+    pub fn start(&self, home: &Path) -> Bridge {
         Bridge::start(self.setting.client, home, &self.args)
     }
 

@@ -12,6 +12,7 @@ struct Row {
     tried: usize,
     by_server: usize,
     by_us: usize,
+    again: usize,
     wrong: [usize; 4],
 }
 
@@ -33,6 +34,7 @@ impl Table {
             By::Us => row.by_us += 1,
             By::Nobody => {}
         }
+        row.again += usize::from(outcome.again);
         for kind in [Wrong::Lost, Wrong::Hung, Wrong::Doubled, Wrong::Next] {
             let found = outcome.wrong.iter().any(|(own, _)| *own == kind);
             row.wrong[kind as usize] += usize::from(found);
@@ -48,10 +50,10 @@ impl Table {
 
     /// The table: a line for each setting and fault, then one for all.
     pub fn show(&self) -> String {
-        let mut text = "| transport | client | server | sign-in | fault | tried | answers by the server | errors by us \
+        let mut text = "| transport | client | server | sign-in | fault | tried | answers by the server | errors by us | next call hit too \
                         | lost | hung | done twice | next call failed |\n"
             .to_owned();
-        text += "|---|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|\n";
+        text += "|---|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n";
         let mut sum = Row::default();
         for ((setting, fault), row) in &self.rows {
             sum.add(row);
@@ -80,13 +82,14 @@ impl Row {
         self.tried += other.tried;
         self.by_server += other.by_server;
         self.by_us += other.by_us;
+        self.again += other.again;
         for (own, other) in self.wrong.iter_mut().zip(other.wrong) {
             *own += other;
         }
     }
 
     fn cells(&self) -> String {
-        let first = [self.tried, self.by_server, self.by_us];
+        let first = [self.tried, self.by_server, self.by_us, self.again];
         let cells = first.iter().chain(&self.wrong).map(usize::to_string);
         cells.collect::<Vec<_>>().join(" | ")
     }
