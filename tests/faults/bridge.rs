@@ -54,7 +54,9 @@ struct Seen {
 impl Bridge {
     /// Starts one with these arguments at the end, living in that folder.
     pub fn start(era: Era, home: &Path, args: &[String]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-tether"));
+        let built = env!("CARGO_BIN_EXE_mcp-tether").into();
+        let program = std::env::var_os("MCP_TETHER_BINARY").unwrap_or(built);
+        let mut command = Command::new(program);
         command
             .args(args)
             .env_clear()

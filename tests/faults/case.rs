@@ -245,7 +245,7 @@ impl Fault {
         self != Self::Hold || leg == Leg::Call && setting.transport != Transport::WebSocket
     }
 
-    /// The places of this fault in so many bytes with these frames. `step` thins out what is tried at every byte.
+    /// The places of this fault in so many bytes with these frames. Every so manieth byte is one of what is tried at every byte.
     pub fn places(self, len: usize, frames: &BTreeSet<usize>, step: usize) -> BTreeSet<usize> {
         let ends = frames
             .iter()

@@ -177,6 +177,8 @@ enum Mercy {
     None,
     /// The same fault meets it too: the end of a connection that it was written to, or of a frame that swallows it.
     Once,
+    /// What it was told in the handshake is wrong, and it cannot know: one that starts anew in the same home has to work.
+    Anew,
     /// The bridge may wait so long before it tries again.
     Until(Instant),
 }
@@ -185,7 +187,10 @@ impl Mercy {
     fn of(outcome: &Outcome) -> Self {
         let (case, fault) = (&outcome.case, outcome.case.fault);
         let shares = case.setting.transport.shares();
-        if case.leg.is_sign_in() {
+        let told = outcome.case.side != Side::Request && !fault.is_honest();
+        if case.leg.is_fresh() && told {
+            Self::Anew
+        } else if case.leg.is_sign_in() {
             Self::Until(Instant::now() + REST)
         } else if case.leg == Leg::Open && case.setting.transport == Transport::Sse {
             Self::Until(Instant::now() + ENDPOINT)
@@ -198,6 +203,18 @@ impl Mercy {
         }
     }
 
+    /// Whether another bridge is allowed now, and takes it.
+    fn begins_anew(&mut self, answer: &Rpc) -> bool {
+        let anew = matches!(self, Self::Anew);
+        if anew {
+            *self = Self::None;
+        }
+        // Whoever said no is not asked again for a minute; a bridge that starts now knows nothing of it.
+        anew || answer
+            .text
+            .contains("the authorization server gave no token")
+    }
+
     /// Whether another try is allowed, and takes it.
     async fn spend(&mut self) -> bool {
         match *self {
@@ -206,6 +223,7 @@ impl Mercy {
                 *self = Self::None;
                 true
             }
+            Self::Anew => false,
             Self::Until(end) => {
                 tokio::time::sleep(AGAIN).await;
                 Instant::now() < end
@@ -230,8 +248,7 @@ async fn next(stage: &mut Stage, bridge: &mut Bridge, mut mercy: Mercy) -> Resul
             return Ok(again);
         }
         let told = answer.as_ref().map_or("none", |rpc| rpc.text.as_str());
-        if answer.as_ref().is_some_and(is_refusal) {
-            // Whoever said no is not asked again for a minute; a bridge that starts now knows nothing of it.
+        if !again && answer.as_ref().is_some_and(|rpc| mercy.begins_anew(rpc)) {
             *bridge = stage.start(&bridge.home);
             hello(stage, bridge, &mut mercy).await?;
         } else if answer.is_none() || done > 1 || !mercy.spend().await {
@@ -239,11 +256,6 @@ async fn next(stage: &mut Stage, bridge: &mut Bridge, mut mercy: Mercy) -> Resul
         }
         again = true;
     }
-}
-
-/// Whether the authorization server has said no.
-fn is_refusal(rpc: &Rpc) -> bool {
-    rpc.text.contains("the authorization server gave no token")
 }
 
 /// Says hello until somebody answers. Gives whether it took several.
@@ -257,7 +269,7 @@ async fn hello(stage: &Stage, bridge: &mut Bridge, mercy: &mut Mercy) -> Result<
             return Ok(again);
         }
         let told = answer.as_ref().map_or("none", |rpc| rpc.text.as_str());
-        if answer.as_ref().is_some_and(is_refusal) && !again {
+        if !again && answer.as_ref().is_some_and(|rpc| mercy.begins_anew(rpc)) {
             *bridge = stage.start(&bridge.home);
         } else if answer.is_none() || !mercy.spend().await {
             return Err(format!("hello: {told}"));

@@ -8,9 +8,12 @@ use crate::options::{Extent, Options};
 use crate::stage::{Stage, whole};
 use crate::units::frame_marks;
 
-/// A handshake or an exchange about tokens needs a bridge of its own. Every so manieth byte of it is tried, but all of them where
-/// both sides are legacy and nobody signs in.
-const FRESH_STEP: usize = 8;
+/// A handshake or an exchange about tokens needs a bridge of its own. Every so manieth byte of it is tried where both sides are
+/// legacy and nobody signs in.
+const PLAIN_STEP: usize = 4;
+
+/// And elsewhere.
+const OTHER_STEP: usize = 64;
 
 /// All cases of the options, in their order: lists of what is run together.
 pub async fn plan(options: &Options) -> Vec<Vec<Case>> {
@@ -28,6 +31,8 @@ pub async fn plan(options: &Options) -> Vec<Vec<Case>> {
             }
         }
     }
+    // What every promise is about comes first.
+    all.sort_by_key(|cases| cases.first().is_some_and(|case| case.leg.is_fresh()));
     all
 }
 
@@ -45,8 +50,12 @@ fn of_side(
         ends.map(|(at, _)| at + 1).collect()
     };
     let plain = (Era::Legacy, Era::Legacy, Access::Open);
-    let every = !leg.is_fresh() || (setting.client, setting.server, setting.access) == plain;
-    let step = if every { 1 } else { FRESH_STEP };
+    let is_plain = (setting.client, setting.server, setting.access) == plain;
+    let (step, frames) = match (leg.is_fresh(), is_plain) {
+        (false, _) => (1, frames),
+        (true, true) => (PLAIN_STEP, frames),
+        (true, false) => (OTHER_STEP, BTreeSet::new()),
+    };
     let mut all = Vec::new();
     for (nth, fault) in FAULTS.into_iter().enumerate() {
         if !fault.fits(setting, leg) {
