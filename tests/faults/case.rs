@@ -95,6 +95,8 @@ pub enum Fault {
     Limit,
     /// The rest waits until the call is answered, then comes after all.
     Stall,
+    /// The rest never comes, and nothing says so.
+    Dead,
     /// The rest comes at 25 bytes a second.
     Slow,
     /// The lowest bit of the byte is another.
@@ -125,12 +127,13 @@ pub struct Case {
 }
 
 /// All faults.
-pub const FAULTS: [Fault; 11] = [
+pub const FAULTS: [Fault; 12] = [
     Fault::Cut,
     Fault::Reset,
     Fault::Close,
     Fault::Limit,
     Fault::Stall,
+    Fault::Dead,
     Fault::Slow,
     Fault::Flip,
     Fault::Garble,
@@ -231,7 +234,10 @@ impl Fault {
 
     /// Whether bytes may stay away for ever, so that only a limit of the bridge's ends the wait.
     pub const fn waits(self) -> bool {
-        matches!(self, Self::Stall | Self::Slow | Self::Flip | Self::Garble)
+        matches!(
+            self,
+            Self::Stall | Self::Dead | Self::Slow | Self::Flip | Self::Garble
+        )
     }
 
     /// Whether it ends a connection, maybe after the answer has come.
@@ -239,10 +245,17 @@ impl Fault {
         matches!(self, Self::Cut | Self::Reset | Self::Close | Self::Limit)
     }
 
-    /// Whether it is tried at this leg.
-    pub fn fits(self, setting: Setting, leg: Leg) -> bool {
-        // One connection has no other to be overtaken by, and a handshake no other call.
-        self != Self::Hold || leg == Leg::Call && setting.transport != Transport::WebSocket
+    /// Whether it is tried on this side of a leg.
+    pub fn fits(self, setting: Setting, leg: Leg, side: Side) -> bool {
+        match self {
+            // One connection has no other to be overtaken by, and a handshake no other call.
+            Self::Hold => leg == Leg::Call && setting.transport != Transport::WebSocket,
+            // Nothing tells that an event stream has died that is silent anyway, but for the end of its connection.
+            Self::Dead if setting.transport == Transport::Sse => {
+                side != Side::Events && (leg, side) != (Leg::Open, Side::Answer)
+            }
+            _ => true,
+        }
     }
 
     /// The places of this fault in so many bytes with these frames. Every so manieth byte is one of what is tried at every byte.
@@ -338,6 +351,7 @@ impl Fault {
             Self::Close => "close",
             Self::Limit => "limit",
             Self::Stall => "stall",
+            Self::Dead => "dead",
             Self::Slow => "slow",
             Self::Flip => "flip",
             Self::Garble => "garble",

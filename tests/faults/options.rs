@@ -1,10 +1,12 @@
 //! The command line.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 /// How much is tried.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
+    /// Nobody has asked for anything.
+    Nothing,
     /// Everything.
     Whole,
     /// A few of each kind.
@@ -27,16 +29,16 @@ pub struct Options {
 
 /// What there is to say.
 pub const USAGE: &str =
-    "cargo test --test faults -- [--sample] [--only CASE]... [--jobs N] [--list] [--verbose]
+    "cargo test --test faults -- --whole | --sample | --only CASE... [--list] [--jobs N] [--verbose]
 
-Without --sample all cases are run. --only runs those whose name begins with CASE, such as
-json/legacy-legacy/open/call/answer/cut/17, and shows the bytes and the log of the bridge.";
+--whole runs all cases, --sample a few of each kind. --only runs those whose name begins with CASE, such as
+json/legacy-legacy/open/call/answer/cut/17, and shows what was said and what the bridge logs. --list shows names.";
 
 impl Options {
-    /// Reads arguments; `None` when only help is wanted.
-    pub fn parse(mut args: impl Iterator<Item = String>) -> anyhow::Result<Option<Self>> {
+    /// Reads arguments. What is for other tests, such as a filter, means nothing here.
+    pub fn parse(mut args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let mut options = Self {
-            extent: Extent::Whole,
+            extent: Extent::Nothing,
             only: Vec::new(),
             jobs: 4,
             list: false,
@@ -46,15 +48,18 @@ impl Options {
             let mut value = || args.next().with_context(|| format!("{arg} wants a value"));
             match arg.as_str() {
                 "--sample" => options.extent = Extent::Sample,
-                "--only" => options.only.push(value()?),
+                "--whole" => options.extent = Extent::Whole,
+                "--only" => {
+                    options.only.push(value()?);
+                    options.extent = Extent::Whole;
+                }
                 "--jobs" => options.jobs = value()?.parse().context("read --jobs")?,
                 "--list" => options.list = true,
                 "--verbose" => options.verbose = true,
-                "-h" | "--help" => return Ok(None),
-                other => bail!("{other} is unknown"),
+                _ => {}
             }
         }
-        Ok(Some(options))
+        Ok(options)
     }
 
     /// Whether some of the cases whose names begin like this are wanted.

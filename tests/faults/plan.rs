@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::{Access, Case, Era, FAULTS, Leg, Setting, Side, Transport, settings};
+use crate::case::{Access, Case, Era, FAULTS, Fault, Leg, Setting, Side, Transport, settings};
 use crate::lane;
 use crate::options::{Extent, Options};
 use crate::stage::{Stage, whole};
@@ -58,7 +58,7 @@ fn of_side(
     };
     let mut all = Vec::new();
     for (nth, fault) in FAULTS.into_iter().enumerate() {
-        if !fault.fits(setting, leg) {
+        if !fault.fits(setting, leg, side) {
             continue;
         }
         let places = fault.places(bytes.len(), &frames, step);
@@ -75,7 +75,11 @@ fn of_side(
         if options.extent == Extent::Sample && options.only.is_empty() {
             cases = sample(&cases, leg, nth);
         }
-        let together = if leg.is_fresh() { 12 } else { 60 };
+        let together = match (leg.is_fresh(), fault) {
+            (_, Fault::Dead) => 4,
+            (true, _) => 12,
+            (false, _) => 60,
+        };
         all.extend(cases.chunks(together).map(<[Case]>::to_vec));
     }
     all
@@ -97,7 +101,7 @@ fn sample(cases: &[Case], leg: Leg, nth: usize) -> Vec<Case> {
 /// Plays a leg without any fault and gives what was said on each side.
 async fn rehearse(setting: Setting, leg: Leg) -> Vec<(Side, Vec<u8>)> {
     let mut stage = Stage::set(setting, &[]).await;
-    let text = "call-000000";
+    let text = "call-000000-000000";
     let arm = if leg.is_fresh() {
         let arm = stage.look(leg, text);
         let ready = lane::ready(&mut stage).await;

@@ -214,7 +214,7 @@ impl Proxy {
             *lock(&conn.plan) = None;
         }
         let Some(arm) = self.take(&unit) else {
-            return written(to.write_all(&unit.bytes).await, conn);
+            return written(&to.write_all(&unit.bytes).await, conn);
         };
         lock(&arm.request).clone_from(&unit.bytes);
         *lock(&conn.plan) = Some((Arc::clone(&arm), Side::Answer, 0));
@@ -251,7 +251,7 @@ impl Proxy {
             };
             let plan = lock(&conn.plan).clone();
             let flow = match plan {
-                None => written(to.write_all(&buffer[..count]).await, conn),
+                None => written(&to.write_all(&buffer[..count]).await, conn),
                 Some((arm, side, passed)) => {
                     let mut bytes = buffer[..count].to_vec();
                     let seen = match side {
@@ -286,7 +286,7 @@ async fn drain(from: &mut ReadHalf<'_>, buffer: &mut [u8]) {
     while from.read(buffer).await.is_ok_and(|count| count > 0) {}
 }
 
-fn written(outcome: std::io::Result<()>, conn: &Conn) -> Flow {
+fn written(outcome: &std::io::Result<()>, conn: &Conn) -> Flow {
     if outcome.is_ok() {
         return Flow::On;
     }
@@ -315,14 +315,14 @@ async fn disturb(
     (to, conn): (&mut WriteHalf<'_>, &Conn),
 ) -> Flow {
     let Some((fault, at)) = arm.on(side) else {
-        return written(to.write_all(bytes).await, conn);
+        return written(&to.write_all(bytes).await, conn);
     };
     if matches!(fault, Fault::Slow | Fault::Drip) {
         arm.fired.open();
         return crawl(arm, at.saturating_sub(passed), bytes, (to, conn), fault).await;
     }
     let Some(here) = meets(fault, at, passed, bytes.len()) else {
-        return written(to.write_all(bytes).await, conn);
+        return written(&to.write_all(bytes).await, conn);
     };
     match fault {
         Fault::Flip => bytes[here] ^= 1,
@@ -330,7 +330,7 @@ async fn disturb(
         _ => {}
     }
     let (before, after) = bytes.split_at(here);
-    if written(to.write_all(before).await, conn) == Flow::Over {
+    if written(&to.write_all(before).await, conn) == Flow::Over {
         return Flow::Over;
     }
     arm.fired.open();
@@ -342,13 +342,14 @@ async fn disturb(
             return Flow::Over;
         }
         Fault::Stall | Fault::Hold => arm.over.opened().await,
+        Fault::Dead => std::future::pending().await,
         Fault::Split => tokio::time::sleep(PIECE).await,
         _ => {}
     }
     if matches!(fault, Fault::Cut | Fault::Limit | Fault::Reset) {
         return Flow::Over;
     }
-    written(to.write_all(after).await, conn)
+    written(&to.write_all(after).await, conn)
 }
 
 /// The first bytes at once, then one at a time, until the fault is over.
@@ -360,7 +361,7 @@ async fn crawl(
     fault: Fault,
 ) -> Flow {
     let (free, rest) = bytes.split_at(free.min(bytes.len()));
-    if written(to.write_all(free).await, conn) == Flow::Over {
+    if written(&to.write_all(free).await, conn) == Flow::Over {
         return Flow::Over;
     }
     for byte in rest {
@@ -369,7 +370,7 @@ async fn crawl(
         } else {
             let _ = tokio::time::timeout(SLOWLY, arm.over.opened()).await;
         }
-        if written(to.write_all(&[*byte]).await, conn) == Flow::Over {
+        if written(&to.write_all(&[*byte]).await, conn) == Flow::Over {
             return Flow::Over;
         }
     }

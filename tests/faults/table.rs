@@ -34,7 +34,7 @@ impl Table {
             By::Us => row.by_us += 1,
             By::Nobody => {}
         }
-        row.again += usize::from(outcome.again);
+        row.again += usize::from(outcome.again > 0);
         for kind in [Wrong::Lost, Wrong::Hung, Wrong::Doubled, Wrong::Next] {
             let found = outcome.wrong.iter().any(|(own, _)| *own == kind);
             row.wrong[kind as usize] += usize::from(found);

@@ -9,6 +9,7 @@ use crate::support::gate::{Gate, lock};
 use crate::support::http::{Feed, Request, Response};
 use crate::support::launch::Launch;
 use crate::support::mcp::{Legacy, LegacyPlan, Sse, initialize_result};
+use crate::support::modern;
 use crate::support::rpc;
 use crate::support::server::{Peer, Server};
 use crate::support::tether::Tether;
@@ -121,6 +122,29 @@ fn a_refusal_that_comes_after_the_search_leads_to_what_was_found() {
     tether.answer("2").result();
     let posts = asked(&server).split_off(2);
     assert_eq!(posts, ["POST /mcp", "POST /messages", "POST /messages"]);
+}
+
+#[test]
+fn an_endpoint_that_is_gone_before_its_first_use_is_asked_for_anew() {
+    let hello = modern::params("");
+    for (method, params) in [("initialize", HELLO), ("server/discover", &hello)] {
+        let posted = AtomicUsize::new(0);
+        let stream: Mutex<Option<Feed>> = Mutex::default();
+        let server = Server::new(move |request| {
+            let first = request.path == "/messages" && posted.fetch_add(1, Ordering::SeqCst) == 0;
+            let answer = if first {
+                Response::status(404)
+            } else {
+                old_answer(&|_| Response::status(405), &stream, &request)
+            };
+            async move { answer }
+        });
+        let tether = Tether::to(&server);
+        tether.ask("1", method, params).result();
+        let asked = asked(&server);
+        let gets = asked.iter().filter(|line| *line == "GET /mcp").count();
+        assert_eq!(gets, 2, "{asked:?}");
+    }
 }
 
 #[test]
