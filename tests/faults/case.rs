@@ -274,7 +274,7 @@ impl Fault {
             // There has to be a byte to be changed.
             places.remove(&len);
         }
-        if self == Self::Hold {
+        if matches!(self, Self::Hold | Self::Dead) {
             // What has come in full holds nobody up, and its connection is free for the next.
             places.remove(&len);
         }

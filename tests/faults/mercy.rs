@@ -41,6 +41,8 @@ impl Mercy {
         // A wrong length makes a frame of all that follows, and a wrong id is waited for.
         let mute = !fault.is_honest() && setting.transport.shares()
             || fault == Fault::Dead && setting.transport == Transport::WebSocket;
+        // Who says hello again at once may meet the renewal of the stream that was lost.
+        let twice = case.leg.is_fresh() && setting.transport.shares();
         // All connections are met, those of a sign-in too.
         let met = fault == Fault::Limit && case.leg.is_fresh() && setting.access == Access::Token;
         if case.leg.is_fresh() && told {
@@ -51,7 +53,7 @@ impl Mercy {
             Self::Until(Instant::now() + REST)
         } else if case.leg == Leg::Open && setting.transport == Transport::Sse {
             Self::Until(Instant::now() + ENDPOINT)
-        } else if fault.ends() && (outcome.by == By::Server || fault == Fault::Limit) {
+        } else if twice || fault.ends() && (outcome.by == By::Server || fault == Fault::Limit) {
             Self::Once
         } else {
             Self::None
