@@ -31,8 +31,11 @@ pub async fn plan(options: &Options) -> Vec<Vec<Case>> {
             }
         }
     }
-    // What every promise is about comes first.
-    all.sort_by_key(|cases| cases.first().is_some_and(|case| case.leg.is_fresh()));
+    // What takes longest begins first, and then what every promise is about.
+    all.sort_by_key(|cases| {
+        let first = cases.first();
+        first.map(|case| (case.fault != Fault::Dead, case.leg.is_fresh()))
+    });
     all
 }
 
@@ -73,10 +76,11 @@ fn of_side(
             .filter(|case| options.wants(&case.to_string()))
             .collect();
         if options.extent == Extent::Sample && options.only.is_empty() {
-            cases = sample(&cases, leg, nth);
+            cases = sample(&cases, nth);
         }
         let together = match (leg.is_fresh(), fault) {
-            (_, Fault::Dead) => 4,
+            // It may take minutes until a dead connection is noticed.
+            (_, Fault::Dead) => 1,
             (true, _) => 12,
             (false, _) => 60,
         };
@@ -86,8 +90,9 @@ fn of_side(
 }
 
 /// A few of them, spread over the whole length, not the same for each fault.
-fn sample(cases: &[Case], leg: Leg, nth: usize) -> Vec<Case> {
-    let count = if leg.is_fresh() { 1 } else { 4 };
+fn sample(cases: &[Case], nth: usize) -> Vec<Case> {
+    let one = |case: &Case| case.leg.is_fresh() || case.fault == Fault::Dead;
+    let count = if cases.first().is_some_and(one) { 1 } else { 4 };
     let len = cases.len();
     let places: BTreeSet<usize> = (0..count)
         .map(|part| (len * part + len * (nth + 1) / (FAULTS.len() + 1)) / count)
