@@ -45,11 +45,13 @@ impl Mercy {
         let twice = case.leg.is_fresh() && setting.transport.shares();
         // All connections are met, those of a sign-in too.
         let met = fault == Fault::Limit && case.leg.is_fresh() && setting.access == Access::Token;
+        // A handshake of the bridge's own, which others wait for, may take 30 s.
+        let own = fault == Fault::Dead && case.leg == Leg::Second;
         if case.leg.is_fresh() && told {
             Self::Anew
         } else if mute {
             Self::Until(Instant::now() + UNHEARD)
-        } else if case.leg.is_sign_in() || met {
+        } else if case.leg.is_sign_in() || met || own {
             Self::Until(Instant::now() + REST)
         } else if case.leg == Leg::Open && setting.transport == Transport::Sse {
             Self::Until(Instant::now() + ENDPOINT)
