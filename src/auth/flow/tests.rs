@@ -5,7 +5,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::{Attempt, Extras, PkceCheck, Tokens, read_refusal, read_tokens};
+use super::tokens::{NoToken, read_refusal, read_tokens};
+use super::{Attempt, Extras, PkceCheck, Tokens};
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::dpop::Demand;
 use crate::auth::http::{Answer, OauthHttp};
@@ -341,4 +342,21 @@ async fn a_refused_code_is_told_and_an_unreadable_answer_not_shown() {
     assert!(!tokens.unwrap_err().to_string().contains("s3cret"));
     let (tokens, ..) = exchange(client(), r#"{"access_token":"s3cret","token_type":"mac"}"#).await;
     assert!(!tokens.unwrap_err().to_string().contains("s3cret"));
+}
+
+#[test]
+fn a_status_that_speaks_of_the_moment_is_no_refusal() {
+    let table = [
+        (400, true),
+        (404, true),
+        (408, false),
+        (429, false),
+        (503, false),
+    ];
+    for (status, refused) in table {
+        let answer = ::http::Response::builder().status(status);
+        let answer = answer.body(b"<p>no</p>".to_vec()).unwrap();
+        let read = read_refusal(&answer);
+        assert_eq!(matches!(read, NoToken::Refused(..)), refused, "{status}");
+    }
 }

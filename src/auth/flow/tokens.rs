@@ -120,6 +120,14 @@ pub fn read_tokens(
 pub(in crate::auth) fn read_refusal(answer: &HttpResponse) -> NoToken {
     match document(answer.body()) {
         Some(said) => failure(RequestTokenError::ServerResponse(said)),
+        // That is about the moment, not about who asked.
+        None if matches!(answer.status().as_u16(), 408 | 429) => {
+            let status = answer.status().as_u16();
+            NoToken::Failed(Failure::Unreachable {
+                what: format!("the authorization server gives no token now (HTTP {status})"),
+                hint: "try again later",
+            })
+        }
         // In words of its own, but a no.
         None if answer.status().is_client_error() => {
             let status = answer.status().as_u16();
