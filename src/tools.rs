@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::jsonrpc::span_in;
+use crate::jsonrpc::{read_object, span_in};
 
 /// One tool of a page.
 #[derive(Debug)]
@@ -70,16 +70,16 @@ struct Annotations {
 
 /// Reads the `result` of `tools/list`; `None` when it has another shape.
 pub fn page(result: &str) -> Option<Page<'_>> {
-    let list: ListResult<'_> = serde_json::from_str(result).ok()?;
+    let list: ListResult<'_> = read_object(result)?;
     let items: Vec<&RawValue> = serde_json::from_str(list.tools.get()).ok()?;
     let tools = items
         .into_iter()
         .map(|item| {
-            let definition: Option<Definition<'_>> = serde_json::from_str(item.get()).ok();
+            let definition: Option<Definition<'_>> = read_object(item.get());
             let read_only = definition
                 .as_ref()
                 .and_then(|definition| definition.annotations)
-                .and_then(|raw| serde_json::from_str::<Annotations>(raw.get()).ok())
+                .and_then(|raw| read_object::<Annotations>(raw.get()))
                 .and_then(|annotations| annotations.read_only_hint);
             Tool {
                 name: definition.map(|definition| definition.name),
@@ -119,7 +119,7 @@ pub fn param_headers(tool: &str) -> Result<Vec<ParamHeader>, &'static str> {
     if !tool.contains(ANNOTATION) {
         return Ok(found);
     }
-    let schema: Schema = serde_json::from_str(tool).map_err(|_| "it has no readable schema")?;
+    let schema: Schema = read_object(tool).ok_or("it has no readable schema")?;
     reachable(&schema.input, &mut Vec::new(), &mut found)?;
     Ok(found)
 }
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_tool_of_another_shape_has_no_name_or_only_reads_not() {
-        let result = r#"{"tools":[{"title":"x"},7,{"name":"a","name":"b"},{"name":"c","annotations":"readOnlyHint"}]}"#;
+        let result = r#"{"tools":[{"title":"x"},["a"],{"name":"a","name":"b"},{"name":"c","annotations":[true]}]}"#;
         let page = page(result).unwrap();
         let names: Vec<_> = page.tools.iter().map(|tool| tool.name.as_deref()).collect();
         assert_eq!(names, [None, None, None, Some("c")]);
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn another_shape_is_no_page() {
-        for result in ["[]", "{}", r#"{"tools":{}}"#] {
+        for result in ["[]", "{}", r#"{"tools":{}}"#, "[[]]", "[[],null]"] {
             assert!(page(result).is_none(), "{result}");
         }
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::dpop::Demand;
-use super::http::{Answer, OauthHttp, unusable};
+use super::http::{self, Answer, OauthHttp, unusable};
 use super::metadata::{
     ResourceMetadata, ServerMetadata, canonical_resource, covers, issuer_locations,
     resource_locations,
@@ -271,7 +271,7 @@ fn document<T: DeserializeOwned>(answer: &Answer) -> Option<T> {
     if !answer.status.is_success() {
         return None;
     }
-    serde_json::from_slice(&answer.body).ok()
+    http::document(&answer.body)
 }
 
 fn wrong(what: String) -> Failure {

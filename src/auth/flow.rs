@@ -13,8 +13,10 @@ use oauth2::{
 use url::Url;
 
 pub use scope::{Wishes, scope};
+pub(super) use tokens::read_refusal;
+#[doc(hidden)]
+pub use tokens::read_tokens;
 pub use tokens::{NoToken, Tokens};
-pub(super) use tokens::{read_refusal, read_tokens};
 
 use super::discovery::{Discovered, Source};
 use super::http::OauthHttp;

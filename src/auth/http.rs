@@ -12,6 +12,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
 use super::dpop::{self, Binding, Claims, Nonces};
@@ -310,6 +311,13 @@ async fn read(mut response: Response, shown: &str) -> Result<Answer, Failure> {
         media_type,
         body: body.freeze(),
     })
+}
+
+/// Reads a document, which is a JSON object; `None` when it is anything else. By itself serde takes an array for a
+/// structure, too.
+pub(super) fn document<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    is_object.then(|| serde_json::from_slice(body).ok())?
 }
 
 /// A URL that must not be used, and why. One of another kind than http is not repeated: it was made to be acted on.

@@ -52,8 +52,11 @@ fn members(answer: &Answer) -> Option<Map<String, Value>> {
 }
 
 fn mend(members: &mut Map<String, Value>) {
-    // Absent and null are the same to everybody but strict parsers.
-    members.retain(|_, value| !value.is_null());
+    // Absent and null are the same to everybody but strict parsers; a token of no characters is none.
+    members.retain(|name, value| {
+        let is_empty_token = name.ends_with("_token") && *value == "";
+        !value.is_null() && !is_empty_token
+    });
     members
         .entry("token_type")
         .or_insert_with(|| "Bearer".into());
@@ -171,6 +174,11 @@ mod tests {
                 200,
                 r#"{"access_token":"a","expires_in":"3600","refresh_token":null,"token_type":null}"#,
                 json!({"access_token":"a","expires_in":3600,"token_type":"Bearer"}),
+            ),
+            (
+                200,
+                r#"{"access_token":"a","refresh_token":"","id_token":""}"#,
+                json!({"access_token":"a","token_type":"Bearer"}),
             ),
             (
                 200,

@@ -197,6 +197,15 @@ impl Listener {
     }
 }
 
+/// The query of a request whose head this is, if a listener on `port` takes it for the callback at `path`.
+#[doc(hidden)]
+pub fn callback_query(head: Vec<u8>, port: u16, path: &str) -> Option<String> {
+    match Head::Whole(head).judge(port, path) {
+        Verdict::Callback(query) => Some(query),
+        Verdict::Junk(_) => None,
+    }
+}
+
 /// The redirect URI at `path`, percent-encoded as the browser will ask for it.
 fn redirect_uri(host: Host, port: u16, path: &str) -> Option<Url> {
     let mut url = Url::parse(&format!("http://{host}:{port}/")).ok()?;

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::http::{Answer, OauthHttp};
+use super::http::{Answer, OauthHttp, document};
 use super::metadata::ServerMetadata;
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -136,14 +136,17 @@ pub async fn register(
 }
 
 /// Reads the answer. What was registered counts, not what was asked for.
-fn accepted(
+///
+/// # Errors
+/// [`Failure::Credentials`] when it is no registration, or one for another address.
+#[doc(hidden)]
+pub fn accepted(
     answer: &Answer,
     issuer: &str,
     server: &ServerMetadata,
     redirect_uri: &str,
 ) -> Result<Client, Failure> {
-    let registered: Registered =
-        serde_json::from_slice(&answer.body).map_err(|_| refused(issuer, answer))?;
+    let registered: Registered = document(&answer.body).ok_or_else(|| refused(issuer, answer))?;
     let others = !registered.redirect_uris.is_empty();
     if others
         && !registered
@@ -189,7 +192,7 @@ fn refused(issuer: &str, answer: &Answer) -> Failure {
         #[serde(default)]
         error_description: Option<String>,
     }
-    let said = serde_json::from_slice::<Error>(&answer.body).ok();
+    let said = document::<Error>(&answer.body);
     let said = said.map(|error| match error.error_description {
         Some(description) => format!("{}: {description}", error.error),
         None => error.error,
@@ -267,6 +270,12 @@ mod tests {
             more["grant_types"],
             json!(["authorization_code", "refresh_token", "x"])
         );
+    }
+
+    #[test]
+    fn a_registration_is_an_object() {
+        let array = answer(201, &json!(["c", null, null, null, [REDIRECT]]));
+        assert!(accepted(&array, "https://as", &server(None), REDIRECT).is_err());
     }
 
     #[test]

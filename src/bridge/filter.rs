@@ -31,8 +31,9 @@ pub struct Options {
 }
 
 /// What may be done with a tool.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// It may be called.
     Allowed,
     /// It is hidden.
@@ -42,8 +43,9 @@ pub(super) enum Verdict {
 }
 
 /// The filter, and what it has learned of the tools.
+#[doc(hidden)]
 #[derive(Debug)]
-pub(super) struct Filter {
+pub struct Filter {
     ignore: Vec<WildMatch>,
     only: Vec<WildMatch>,
     access: Access,
@@ -52,6 +54,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    /// A filter that has learned nothing yet.
     pub fn new(options: &Options) -> Self {
         let globs = |texts: &[String]| {
             texts

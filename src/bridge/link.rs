@@ -183,10 +183,21 @@ impl Link {
                 }
                 Err(failure) => failure,
             };
-            if self.falls_back(&failure, outgoing).await {
+            if self.falls_back(&transport, &failure, outgoing).await {
                 continue;
             }
             match self.believed(failure) {
+                // It begins a session, as a renewal does, and waits for none: only the stream is opened anew.
+                Failure::SessionGone { generation, .. }
+                    if !renewed
+                        && outgoing.scope == Scope::Opening
+                        && transport.shares_one_stream() =>
+                {
+                    if transport.generation() == generation {
+                        transport.close().await;
+                    }
+                    renewed = true;
+                }
                 Failure::SessionGone { generation, .. }
                     if !renewed && !outgoing.message.is_response() =>
                 {

@@ -89,6 +89,20 @@ fn a_named_server_has_its_own_settings_and_the_defaults() {
 }
 
 #[test]
+fn integers_are_decimal_whatever_their_form() {
+    for (written, flag) in [
+        ("0x10", "16"),
+        ("0o17", "15"),
+        ("0b11", "3"),
+        ("+1_000", "1000"),
+        ("-2", "-2"),
+    ] {
+        let text = format!("[defaults]\ngrace = {written}\n");
+        assert_eq!(flags(&text, None).unwrap(), [format!("--grace={flag}")]);
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named_with_file_line_and_remedy() {
     let table = [
         (
@@ -108,6 +122,12 @@ fn what_is_wrong_is_named_with_file_line_and_remedy() {
             "true or false",
         ),
         ("[defaults]\n\ngrace = [1]\n", "c.toml:3", "quote"),
+        ("[defaults]\ngrace = 0x\n", "c.toml:2", "quote"),
+        (
+            "[defaults]\ngrace = 99999999999999999999\n",
+            "c.toml:2",
+            "quote",
+        ),
         ("[servers.a]\ngrace = 1\n", "c.toml:1", "url"),
         ("[servers.run]\nurl = \"u\"\n", "c.toml:1", "another name"),
         ("[defaults]\nx = = 1\n", "c.toml:2", "TOML"),

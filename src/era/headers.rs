@@ -258,6 +258,7 @@ mod tests {
             r#"{"id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#,
             r#"{"id":1,"method":"tools/list"}"#,
             r#"{"id":1,"method":"tools/list","params":{"_meta":{"progressToken":1}}}"#,
+            r#"{"id":1,"method":"protocolVersion","params":[{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}]}"#,
             r#"{"method":"x","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
         ] {
             let message = Message::parse(line.into()).unwrap();

@@ -187,9 +187,9 @@ impl Message {
         std::str::from_utf8(part).ok()
     }
 
-    /// The payload read into `T`; `None` when it is missing or of another shape.
+    /// The payload, an object, read into `T`; `None` when it is missing or of another shape.
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
-        serde_json::from_str(self.payload()?).ok()
+        read_object(self.payload()?)
     }
 
     /// The whole message: one line without its line end.
@@ -239,7 +239,14 @@ fn has_code(error: &RawValue) -> bool {
         #[serde(rename = "code")]
         _code: i64,
     }
-    serde_json::from_str::<Error>(error.get()).is_ok()
+    read_object::<Error>(error.get()).is_some()
+}
+
+/// Reads the raw JSON of an object; `None` when it is anything else. By itself serde takes an array of the right length for
+/// a structure, too, and whoever reads by names would see something else in it.
+pub fn read_object<'a, T: Deserialize<'a>>(raw: &'a str) -> Option<T> {
+    let is_object = raw.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(raw).ok())?
 }
 
 /// Whether the bytes are a JSON array, if they are JSON.

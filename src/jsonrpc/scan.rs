@@ -1,5 +1,7 @@
 //! Finds the id of a message that is too large to keep: a scanner that sees the bytes once, in pieces of any size.
 
+use serde_json::value::RawValue;
+
 use super::Id;
 
 /// Names and ids longer than this are not kept; no sane message has them.
@@ -104,11 +106,17 @@ impl TopLevel {
         }
     }
 
+    /// The value as an id, if it is whole and could stand in an answer.
+    fn id(&self) -> Option<Id> {
+        let raw = std::str::from_utf8(&self.value).ok()?;
+        let is_json = serde_json::from_str::<&RawValue>(raw).is_ok();
+        let is_whole = raw.len() < KEEP;
+        Id::parse(raw).filter(|_| is_json && is_whole)
+    }
+
     fn end_member(&mut self) {
         match self.key.as_slice() {
-            br#""id""# => {
-                self.found.id = std::str::from_utf8(&self.value).ok().and_then(Id::parse);
-            }
+            br#""id""# => self.found.id = self.id(),
             br#""method""# => self.found.method = true,
             _ => {}
         }

@@ -43,6 +43,7 @@ fn an_error_of_another_protocol_is_no_message() {
         r#"{"id":1,"error":{"message":"no code"}}"#,
         r#"{"id":1,"error":{"code":"E1","message":"x"}}"#,
         r#"{"id":1,"error":null}"#,
+        r#"{"id":1,"error":[-32600]}"#,
     ] {
         assert!(matches!(refuse(text), Malformed::NotMessage(_)), "{text}");
     }
@@ -209,6 +210,23 @@ fn the_scanner_finds_the_id_wherever_it_stands() {
             bytewise.feed(&[*byte]);
         }
         assert_eq!(bytewise.finish(), expected, "{text} in single bytes");
+    }
+}
+
+#[test]
+fn the_scanner_takes_no_id_that_an_answer_could_not_repeat() {
+    let long = "7".repeat(2000);
+    for raw in [
+        "\"a\tb\"",
+        "\"a\\x\"",
+        "-",
+        "1.",
+        "007",
+        &long,
+        &format!("\"{long}\""),
+    ] {
+        let text = format!(r#"{{"method":"a","id":{raw}}}"#);
+        assert_eq!(TopLevel::of(text.as_bytes()).id, None, "{text}");
     }
 }
 

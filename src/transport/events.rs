@@ -171,6 +171,10 @@ impl Parser {
             return;
         }
         self.partial.extend_from_slice(piece);
+        // Of a comment without an end all is kept; looking for it again with each piece would take for ever.
+        if memchr2(b'\n', b'\r', piece).is_none() {
+            return;
+        }
         // Keep-alive comments may go on for hours without a blank line.
         while self.partial.first() == Some(&b':') {
             let Some(end) = memchr2(b'\n', b'\r', &self.partial) else {
@@ -244,8 +248,10 @@ impl Parser {
 fn join(block: &Bytes, start: usize) -> Bytes {
     let mut groups: Vec<Vec<u8>> = vec![Vec::new()];
     for line in Lines::of(block, start) {
-        // An empty line here is half of a CRLF; given on, it would end the event.
-        let Some(line) = block.get(line).filter(|line| !line.is_empty()) else {
+        // Other lines are read already. One that begins with a byte order mark would end the program: `eventsource-stream`
+        // 0.2.3 panics when it begins what it is given.
+        let (field, _) = split_field(block, line.clone());
+        let (Some(b"data"), Some(line)) = (block.get(field), block.get(line)) else {
             continue;
         };
         if groups

@@ -119,7 +119,12 @@ pub fn spawn_writer(mut receiver: Receiver<Message>) -> io::Result<impl Future<O
     })
 }
 
-fn read_lines(
+/// Reads lines of `input` into `sender` until its end; `widen` is called once, before the first large one is whole.
+///
+/// # Errors
+/// When `input` cannot be read.
+#[doc(hidden)]
+pub fn read_lines(
     input: &mut impl BufRead,
     limit: usize,
     sender: &Sender<Input>,

@@ -1,14 +1,15 @@
 //! Which transport a server speaks: found by the client's own first message, remembered when it
 //! took a fall-back, forgotten when it is no longer so.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::sse::HELLO;
-use crate::support::gate::lock;
+use crate::support::gate::{Gate, lock};
 use crate::support::http::{Feed, Request, Response};
 use crate::support::launch::Launch;
 use crate::support::mcp::{Legacy, LegacyPlan, Sse, initialize_result};
+use crate::support::modern;
 use crate::support::rpc;
 use crate::support::server::{Peer, Server};
 use crate::support::tether::Tether;
@@ -83,6 +84,66 @@ fn a_refused_first_post_falls_back() {
         assert_eq!(asked[..3], ["POST /mcp", "GET /mcp", "POST /messages"]);
         let posts = asked.iter().filter(|line| *line == "POST /mcp").count();
         assert_eq!(posts, 1, "{asked:?}");
+    }
+}
+
+#[test]
+fn a_refusal_that_comes_after_the_search_leads_to_what_was_found() {
+    let (posted, named, late) = (AtomicUsize::new(0), Gate::new(), Gate::new());
+    let stream: Mutex<Option<Feed>> = Mutex::default();
+    let (opens, refuses) = (named.clone(), late.clone());
+    let server = Server::new(move |request| {
+        let answer = old_answer(&|_| Response::status(405), &stream, &request);
+        let waits = match (request.method.as_str(), request.path.as_str()) {
+            ("GET", _) => Some(opens.clone()),
+            ("POST", "/mcp") => {
+                let nth = posted.fetch_add(1, Ordering::SeqCst);
+                (nth > 0).then(|| refuses.clone())
+            }
+            _ => None,
+        };
+        async move {
+            if let Some(gate) = waits {
+                gate.opened().await;
+            }
+            answer
+        }
+    });
+    let tether = Tether::to(&server);
+    tether.send(&rpc::request("1", "tools/list", "{}"));
+    server.wait_requests(2);
+    assert_eq!(asked(&server), ["POST /mcp", "GET /mcp"]);
+    // This one goes the same way, and is refused only when the search is over.
+    tether.send(&rpc::request("2", "tools/list", "{}"));
+    server.wait_requests(3);
+    named.open();
+    tether.answer("1").result();
+    late.open();
+    tether.answer("2").result();
+    let posts = asked(&server).split_off(2);
+    assert_eq!(posts, ["POST /mcp", "POST /messages", "POST /messages"]);
+}
+
+#[test]
+fn an_endpoint_that_is_gone_before_its_first_use_is_asked_for_anew() {
+    let hello = modern::params("");
+    for (method, params) in [("initialize", HELLO), ("server/discover", &hello)] {
+        let posted = AtomicUsize::new(0);
+        let stream: Mutex<Option<Feed>> = Mutex::default();
+        let server = Server::new(move |request| {
+            let first = request.path == "/messages" && posted.fetch_add(1, Ordering::SeqCst) == 0;
+            let answer = if first {
+                Response::status(404)
+            } else {
+                old_answer(&|_| Response::status(405), &stream, &request)
+            };
+            async move { answer }
+        });
+        let tether = Tether::to(&server);
+        tether.ask("1", method, params).result();
+        let asked = asked(&server);
+        let gets = asked.iter().filter(|line| *line == "GET /mcp").count();
+        assert_eq!(gets, 2, "{asked:?}");
     }
 }
 

@@ -5,10 +5,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use url::Url;
 
+use super::tokens::{NoToken, read_refusal, read_tokens};
 use super::{Attempt, Extras, PkceCheck, Tokens};
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::dpop::Demand;
-use crate::auth::http::OauthHttp;
+use crate::auth::http::{Answer, OauthHttp};
+use crate::auth::leniency::token_answer;
 use crate::auth::loopback::{Response, parse_callback};
 use crate::auth::registration::AuthMethod;
 use crate::error::Failure;
@@ -247,6 +249,35 @@ fn client_options(url: Url) -> Options {
     }
 }
 
+#[test]
+fn an_array_is_no_refusal() {
+    let mut answer = ::http::Response::new(br#"["invalid_grant"]"#.to_vec());
+    *answer.status_mut() = ::http::StatusCode::BAD_REQUEST;
+    assert_eq!(read_refusal(&answer).code(), Some(""));
+}
+
+#[test]
+fn a_token_that_cannot_be_sent_is_none() {
+    let http = OauthHttp::new(
+        client_options(Url::parse("https://h/mcp").unwrap()),
+        Reach::Anywhere,
+    );
+    for token in ["", "a\nb", "a\u{7f}", "\u{e4}"] {
+        let body = json!({"access_token": token, "refresh_token": ""});
+        let answer = token_answer(Answer {
+            status: ::http::StatusCode::OK,
+            media_type: String::new(),
+            body: body.to_string().into(),
+        });
+        let answer = ::http::Response::new(answer.body.to_vec());
+        let failure = Failure::from(read_tokens(&http, &answer, None).unwrap_err());
+        assert_eq!(
+            failure.to_string(),
+            "the authorization server's answer is no token"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_code_is_exchanged_with_all_that_the_request_had() {
     let answer = r#"{"access_token":"at","refresh_token":"rt","id_token":"it","expires_in":"60","scope":["a"]}"#;
@@ -311,4 +342,21 @@ async fn a_refused_code_is_told_and_an_unreadable_answer_not_shown() {
     assert!(!tokens.unwrap_err().to_string().contains("s3cret"));
     let (tokens, ..) = exchange(client(), r#"{"access_token":"s3cret","token_type":"mac"}"#).await;
     assert!(!tokens.unwrap_err().to_string().contains("s3cret"));
+}
+
+#[test]
+fn a_status_that_speaks_of_the_moment_is_no_refusal() {
+    let table = [
+        (400, true),
+        (404, true),
+        (408, false),
+        (429, false),
+        (503, false),
+    ];
+    for (status, refused) in table {
+        let answer = ::http::Response::builder().status(status);
+        let answer = answer.body(b"<p>no</p>".to_vec()).unwrap();
+        let read = read_refusal(&answer);
+        assert_eq!(matches!(read, NoToken::Refused(..)), refused, "{status}");
+    }
 }

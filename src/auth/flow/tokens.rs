@@ -13,9 +13,12 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 
 use crate::auth::dpop::Must;
-use crate::auth::http::OauthHttp;
+use crate::auth::http::{OauthHttp, document};
 use crate::error::Failure;
 use crate::secret::Secret;
+
+/// What is said of an answer that cannot be read; nothing of it is shown.
+const NOT_A_TOKEN: &str = "the authorization server's answer is no token";
 
 /// What OpenID servers add.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -98,7 +101,11 @@ impl From<NoToken> for Failure {
 }
 
 /// Reads an answer of a token endpoint. `asked` is the scope that was asked for.
-pub(in crate::auth) fn read_tokens(
+///
+/// # Errors
+/// [`NoToken`] says why there is none.
+#[doc(hidden)]
+pub fn read_tokens(
     http: &OauthHttp,
     answer: &HttpResponse,
     asked: Option<&str>,
@@ -106,21 +113,28 @@ pub(in crate::auth) fn read_tokens(
     if !answer.status().is_success() {
         return Err(read_refusal(answer));
     }
-    let parsed = serde_json::from_slice(answer.body());
-    read(http, parsed.map_err(|_| unread()), asked)
+    read(http, document(answer.body()).ok_or_else(unread), asked)
 }
 
 /// Reads an answer of a token endpoint that is no success.
 pub(in crate::auth) fn read_refusal(answer: &HttpResponse) -> NoToken {
-    match serde_json::from_slice(answer.body()) {
-        Ok(said) => failure(RequestTokenError::ServerResponse(said)),
+    match document(answer.body()) {
+        Some(said) => failure(RequestTokenError::ServerResponse(said)),
+        // That is about the moment, not about who asked.
+        None if matches!(answer.status().as_u16(), 408 | 429) => {
+            let status = answer.status().as_u16();
+            NoToken::Failed(Failure::Unreachable {
+                what: format!("the authorization server gives no token now (HTTP {status})"),
+                hint: "try again later",
+            })
+        }
         // In words of its own, but a no.
-        Err(_) if answer.status().is_client_error() => {
+        None if answer.status().is_client_error() => {
             let status = answer.status().as_u16();
             let what = format!("the authorization server gave no token (HTTP {status})");
             NoToken::Refused(String::new(), wrong(what))
         }
-        Err(_) => failure(unread()),
+        None => failure(unread()),
     }
 }
 
@@ -158,6 +172,11 @@ pub(super) fn taken(
         }
         _ => return Err(wrong("the token is of a kind that is not known here".to_owned()).into()),
     };
+    // Any other could not be sent (RFC 6749 §A.12).
+    let sendable = |byte: u8| (0x20..=0x7e).contains(&byte);
+    if !answer.access_token().secret().bytes().all(sendable) {
+        return Err(wrong(NOT_A_TOKEN.to_owned()).into());
+    }
     let granted = answer.scopes().map(|scopes| {
         let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         scopes.join(" ")
@@ -191,7 +210,7 @@ fn failure(error: RequestTokenError<Failure, BasicErrorResponse>) -> NoToken {
         }
         // What was in the answer may be a token: it is not shown.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-            wrong("the authorization server's answer is no token".to_owned()).into()
+            wrong(NOT_A_TOKEN.to_owned()).into()
         }
     }
 }

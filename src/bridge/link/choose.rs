@@ -211,9 +211,10 @@ impl Link {
         });
     }
 
-    /// Whether a refusal led to another transport, so that the message should be sent once more.
+    /// Whether a refusal of what was sent by `transport` led to another one, so that the message should be sent once more.
     pub(super) async fn falls_back(
         self: &Arc<Self>,
+        transport: &Transport,
         failure: &Failure,
         outgoing: &Outgoing,
     ) -> bool {
@@ -233,6 +234,10 @@ impl Link {
             let mut choice = self.choice();
             match &*choice {
                 Choice::Searching(_, search) => search.clone(),
+                // Another message's search was over before this refusal came.
+                Choice::Settled(Transport::Sse(_)) if evidence => {
+                    return matches!(transport, Transport::Http(_));
+                }
                 Choice::Http(http) if evidence && self.remote.order == Order::HttpFirst => {
                     let search = self.search();
                     *choice = Choice::Searching(Arc::clone(http), search.clone());

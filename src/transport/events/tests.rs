@@ -33,6 +33,15 @@ fn reads_the_forms_of_the_standard_however_they_are_cut() {
         (b"\xef\xbb\xbfdata: a\n\n", &["a"]),
         (b"data: a\ndata: b\n\n", &["a\nb"]),
         (b"data: a\r\ndata\r\ndata: b\r\n\r\n", &["a\n\nb"]),
+        // A byte order mark counts at the start of the stream alone; anywhere else it is a part of the field's name.
+        (
+            b"data: a\n\n\xef\xbb\xbfdata: x\ndata: b\ndata: c\n\n",
+            &["a", "b\nc"],
+        ),
+        (
+            b"\xef\xbb\xbf\xef\xbb\xbfdata: x\ndata: b\ndata: c\n\n",
+            &["b\nc"],
+        ),
         (b": comment\n\n:x\ndata: a\n: y\n\n", &["a"]),
         (b"event: message\nid: 1\ndata: a\n\n", &["a"]),
         (b"event: other\ndata: a\n\ndata: b\n\n", &["b"]),
@@ -112,6 +121,17 @@ fn an_event_over_the_limit_is_skipped_and_the_next_one_works() {
             Err(TooLarge(Found::default()))
         ]
     );
+}
+
+#[test]
+fn a_long_comment_is_looked_through_once() {
+    let mut parser = Parser::new(usize::MAX, Cursor::default());
+    parser.push(Bytes::from_static(b":"));
+    for _ in 0..1 << 20 {
+        parser.push(Bytes::from_static(b"x"));
+    }
+    parser.push(Bytes::from_static(b"\ndata: a\n\n"));
+    assert_eq!(&parser.pop().unwrap().unwrap().data[..], b"a");
 }
 
 #[test]
