@@ -22,6 +22,7 @@ mod detection;
 mod device_code;
 mod device_refused;
 mod doctor;
+mod documents;
 mod dpop;
 mod enterprise;
 mod era_detection;

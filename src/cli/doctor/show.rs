@@ -85,10 +85,7 @@ impl Screen {
         match (failed, count("warn")) {
             (Some(check), _) => {
                 let exit = exit(&self.checks);
-                format!(
-                    "{} failed; the bridge would not work (exit code {exit})",
-                    check.name
-                )
+                format!("{} failed (exit code {exit})", check.name)
             }
             (None, 0) => "all is well".to_owned(),
             (None, warnings) => format!("it works, with {}", several(warnings, "warning")),
