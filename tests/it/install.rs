@@ -4,6 +4,7 @@
 mod commands;
 mod files;
 mod golden;
+mod page;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -237,7 +237,7 @@ fn secrets_leave_the_arguments_and_are_never_printed() {
         "--header",
         "Authorization: Bearer s3cret-1",
         "--header",
-        "X-Plain:1",
+        "X-Plain: 1",
         "--header",
         "X-Api-Key:${KEY}",
     ]);
