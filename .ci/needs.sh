@@ -6,7 +6,8 @@ as_root() {
     if ((EUID == 0)); then
         "$@"
     else
-        sudo "$@"
+        # A question could not be answered: steps have no terminal.
+        sudo -n "$@"
     fi
 }
 

@@ -17,6 +17,8 @@ version=$(packaging/render.sh --version)
 work=$(mktemp -d)
 chmod 755 "$work"
 npm_config_cache=$work/npm-cache
+# What whoever runs this has set and signed in to is no matter here.
+export MCP_TETHER_HOME=$work/home
 archives=$work/archives rendered=$work/rendered
 passed=0 skipped=0 background=
 
@@ -83,7 +85,7 @@ needs shellcheck:shellcheck shfmt:shfmt dash:dash zsh:zsh fish:fish elvish:elvis
     lintian:lintian rpmbuild:rpm makepkg:makepkg bsdtar:libarchive-tools fakeroot:fakeroot \
     nix-instantiate:nix-bin ruby:ruby zip:zip unzip:unzip curl:curl git:git python3:python3 xz:xz-utils
 /usr/bin/python3 -c 'import jsonschema, yaml' 2>/dev/null || needs no:python3-jsonschema no:python3-yaml
-(cd packaging/check && npm ci --silent)
+(cd packaging/check && npm ci --loglevel=error)
 program
 release >/dev/null
 

@@ -138,8 +138,8 @@ pub fn uninstall(args: &Uninstall, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     };
     let server = ours
         .filter(|_| is_ours)
-        .and_then(|entry| entry.args.first());
-    told.carry_out(&plan, None, &remarks::of_uninstall(host, server))
+        .and_then(|entry| program::server(&entry.args));
+    told.carry_out(&plan, None, &remarks::of_uninstall(host, server.as_deref()))
 }
 
 /// What became of an entry.
@@ -329,8 +329,11 @@ fn check_replaced(
 ) -> Result<(), Fatal> {
     let ours = found.filter(|found| program::is_ours(&found.command));
     let what = match ours {
-        Some(ours) if ours.args.first() == entry.args.first() => return Ok(()),
-        Some(_) => "another server",
+        Some(ours) if program::server(&ours.args) != program::server(&entry.args) => {
+            "another server"
+        }
+        Some(ours) if loses(ours, entry) => "other options for that server",
+        Some(_) => return Ok(()),
         None => "something else",
     };
     Err(Fatal::usage(
@@ -342,6 +345,13 @@ fn check_replaced(
         ),
         "choose another with --name, or replace it with --force",
     ))
+}
+
+/// Whether something that the user has set would be gone.
+fn loses(old: &Entry, new: &Entry) -> bool {
+    let named = |name: &str| new.env.iter().any(|(known, _)| known == name);
+    old.args.iter().any(|arg| !new.args.contains(arg))
+        || old.env.iter().any(|(name, _)| !named(name))
 }
 
 fn secret_in_project(host: &Host) -> Fatal {

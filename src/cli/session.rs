@@ -5,6 +5,7 @@ mod person;
 mod pump;
 mod trouble;
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +39,7 @@ const VERSION: &str = "2025-11-25";
 /// Bytes that may wait on the way in, and on the way out.
 const QUEUE: usize = 64 << 20;
 
-/// The longest that the server may take to answer `initialize` where no limit is given.
+/// The longest that the server may take to answer `initialize` and lists where no limit is given.
 const OPENING: Duration = Duration::from_secs(60);
 
 /// The longest that a server which is not up is waited for: a person sees what was mistyped.
@@ -50,7 +51,7 @@ const LEAVING: Duration = Duration::from_secs(3);
 /// The longest that what still goes on may take when the user ended it: a cancellation is to reach the server.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Pages of one list at most; a server that gives more gives the same ones again and again.
+/// Pages of one list at most.
 const PAGES: usize = 1000;
 
 /// A session with the server.
@@ -239,9 +240,11 @@ impl Session {
     pub async fn list(&self, method: &str, member: &str) -> Result<Vec<Box<RawValue>>, Trouble> {
         let mut items = Vec::new();
         let mut cursor: Option<Box<RawValue>> = None;
-        for _ in 0..PAGES {
+        let mut seen = HashSet::new();
+        loop {
             let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
-            let result = self.request(method, params.as_deref()).await?;
+            let limit = self.limit.unwrap_or(OPENING);
+            let result = self.ask(method, params.as_deref(), Some(limit)).await?;
             let mut page: std::collections::HashMap<String, Box<RawValue>> =
                 serde_json::from_str(&result).map_err(|_| Trouble::unreadable(method))?;
             let list = page.remove(member).unwrap_or_default();
@@ -251,11 +254,16 @@ impl Session {
             cursor = page
                 .remove("nextCursor")
                 .filter(|cursor| cursor.get() != "null");
-            if cursor.is_none() {
-                break;
+            let Some(next) = &cursor else {
+                return Ok(items);
+            };
+            if !seen.insert(next.get().to_owned()) || seen.len() == PAGES {
+                return Err(Trouble::from(&Failure::NotMcp {
+                    what: format!("the server's answers to {method} never end"),
+                    excerpt: None,
+                }));
             }
         }
-        Ok(items)
     }
 
     /// Tells the server something; `params` is raw JSON.
@@ -321,7 +329,7 @@ impl Session {
         };
         match answer.kind() {
             Kind::Result => Ok(answer.payload().unwrap_or("null").to_owned()),
-            _ => Err(Trouble::of_answer(&answer)),
+            _ => Err(Trouble::of_answer(&answer, method)),
         }
     }
 }

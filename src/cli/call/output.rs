@@ -76,7 +76,8 @@ impl Outcome {
             return Ok(());
         }
         match wanted.file {
-            Some(path) if files.is_empty() => {
+            // What a tool says of its failure is no reason to lose a file.
+            Some(path) if files.is_empty() && !text.is_empty() && !self.is_error() => {
                 write(path, text.as_bytes())?;
             }
             Some(path) => {

@@ -126,7 +126,7 @@ fn page(patient: &Patient<'_>, url: &Url) -> Finding {
     let mut mcp = url.clone();
     mcp.set_query(None);
     mcp.set_path(&format!("{}/mcp", url.path().trim_end_matches('/')));
-    let hint = if url.path().ends_with("/mcp") {
+    let hint = if url.path().trim_end_matches('/').ends_with("/mcp") {
         "check the URL in the server's documentation; a page may also be that of a proxy or a captive portal".to_owned()
     } else {
         format!(

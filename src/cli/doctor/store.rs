@@ -29,7 +29,9 @@ pub fn files(patient: &Patient<'_>) -> Finding {
                 1 => String::new(),
                 number => format!(" and {} more", number - 1),
             };
-            let folder = folders.credentials.parent().unwrap_or(&folders.credentials);
+            let data = folders.credentials.parent().unwrap_or(&folders.credentials);
+            let in_state = open.iter().all(|path| path.starts_with(&folders.state));
+            let folder = if in_state { &folders.state } else { data };
             Finding::warn(
                 format!("others may read {first}{more}"),
                 format!("chmod -R go= {}", folder.display()),

@@ -56,7 +56,7 @@ pub fn find(command: &str, args: &[String]) -> Found {
     }
     words.extend(args.iter().cloned());
     match program(&words) {
-        Found::Other if words.iter().any(|word| is_package(word) || is_script(word)) => {
+        Found::Other if words.iter().any(|word| mentions(word)) => {
             Found::Stays("it starts mcp-remote with a program that import does not know")
         }
         found => found,
@@ -70,7 +70,18 @@ fn program(words: &[String]) -> Found {
     match name(first).as_str() {
         "mcp-remote" => Found::McpRemote(rest.to_vec()),
         "mcp-tether" => Found::Ours(rest.to_vec()),
-        "env" => program(after_env(rest)),
+        "env" => match program(after_env(rest)) {
+            // They would be lost.
+            Found::McpRemote(_)
+                if rest
+                    .iter()
+                    .take_while(|word| !is_package(word))
+                    .any(|word| is_assignment(word)) =>
+            {
+                Found::Stays("env sets variables for it; set them in the entry's own env")
+            }
+            found => found,
+        },
         "cmd" => cmd(rest),
         "sh" | "bash" | "zsh" | "dash" | "ksh" | "fish" => shell(rest),
         "npx" | "bunx" | "pnpx" => runner(rest),
@@ -108,6 +119,14 @@ fn is_package(word: &str) -> bool {
         || word
             .strip_prefix(PACKAGE)
             .is_some_and(|rest| rest.starts_with('@'))
+}
+
+/// Whether the package is named in a word, which may be a line for a shell.
+fn mentions(text: &str) -> bool {
+    is_script(text)
+        || text
+            .split(|c: char| c.is_whitespace() || "/\\:'\"".contains(c))
+            .any(is_package)
 }
 
 /// Whether a word is the path of its program.

@@ -46,10 +46,9 @@ pub fn files(place: &Place<'_>) -> Files {
     let mut files = Files::new();
     for host in hosts::all() {
         let global = host.file(&place.places(), &file::exists);
-        let project = host.project_file(&place.folder, "", &file::exists);
-        let found = [(global, Trust::User), (project, Trust::Project)];
-        for (path, trust) in found {
-            let Some(path) = path else { continue };
+        let global = global.into_iter().map(|path| (path, Trust::User));
+        let project = place.project_files(host).into_iter();
+        for (path, trust) in global.chain(project.map(|path| (path, Trust::Project))) {
             let hosts = Vec::new();
             let readers = files.entry(path).or_insert(Readers { hosts, trust });
             if trust == Trust::User {
@@ -64,18 +63,22 @@ pub fn files(place: &Place<'_>) -> Files {
     files
 }
 
-/// What entries call the folder in which `mcp-remote` keeps its files.
+/// What entries of the user's own files call the folder in which `mcp-remote` keeps its files. A project's file may be somebody
+/// else's, and must not bring sign-ins along.
 pub fn folders(files: &Files, variable: &str) -> BTreeSet<PathBuf> {
     let mut folders = BTreeSet::new();
-    for (path, readers) in files {
+    let own = files
+        .iter()
+        .filter(|(_, readers)| readers.trust == Trust::User);
+    for (path, readers) in own {
         // What is wrong with a file is told when it is its turn.
         let Ok(Some(text)) = file::read(path) else {
             continue;
         };
-        let entries = readers
-            .hosts
-            .iter()
-            .filter_map(|host| host.entries(&text).ok());
+        let entries = readers.hosts.iter().flat_map(|host| {
+            let scopes = host.scopes(&text).unwrap_or_default().into_iter();
+            scopes.filter_map(|scope| host.entries_in(&text, &scope).ok())
+        });
         let env = entries.flatten().flat_map(|entry| entry.env);
         let named = env.filter(|(name, value)| name == variable && !value.is_empty());
         folders.extend(named.map(|(_, value)| PathBuf::from(value)));
@@ -286,6 +289,10 @@ impl Work<'_> {
             ));
         }
         env.extend(hidden);
+        if trust == Trust::Project {
+            let note = "it names mcp-tether by its path on this machine; others who use the file need theirs";
+            line.notes.push(note.to_owned());
+        }
         Some(Entry {
             name: entry.name.clone(),
             command: self.program.to_owned(),

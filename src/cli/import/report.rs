@@ -1,5 +1,5 @@
 //! What `import` did, or would do: for people, or as JSON with stable names. Never a token, and no argument of an entry but
-//! its URL without the values of its query.
+//! its URL without the values of its query; the diff of a dry run shows lines of the files as they are.
 
 use std::collections::BTreeSet;
 

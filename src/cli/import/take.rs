@@ -183,7 +183,11 @@ impl Move<'_> {
                 &entry
             }
         };
-        let paths = Paths::find(env);
+        // Where sign-ins are kept is no matter of a file that somebody else may have written.
+        let paths = match wanted.trust {
+            Trust::User => Paths::find(env),
+            Trust::Project => Paths::find(self.env),
+        };
         let remote = connection::remote(bridge, paths.as_ref(), env);
         let remote = remote.map_err(|wrong| lasting(wrong.message, wrong.hint))?;
         let oauth = remote.exchange.authorizer().oauth().cloned();

@@ -11,7 +11,6 @@ use super::program;
 use crate::cli::args::Install;
 use crate::error::Fatal;
 use crate::hosts::{Entry, Host, all, file};
-use crate::net::guard;
 use crate::ui;
 
 /// A file of a host.
@@ -57,7 +56,7 @@ pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
             found.push(look(host, path, Kind::Global));
         }
         let global = host.file(&places, &file::exists);
-        let mut project = files(host, &place.folder);
+        let mut project = place.project_files(host);
         project.retain(|path| Some(path) != global.as_ref());
         found.extend(
             project
@@ -76,33 +75,6 @@ pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
     let texts: Vec<String> = found.iter().map(Found::text).collect();
     ui::data(&texts.join("\n\n"));
     Ok(ExitCode::SUCCESS)
-}
-
-/// The files of a host for the project in that folder: some have one for each server.
-fn files(host: &Host, folder: &Path) -> Vec<PathBuf> {
-    let Some(path) = host.project_file(folder, "*", &file::exists) else {
-        return Vec::new();
-    };
-    if path.file_stem().is_none_or(|stem| stem != "*") {
-        return if path.exists() {
-            vec![path]
-        } else {
-            Vec::new()
-        };
-    }
-    let entries = path
-        .parent()
-        .and_then(|folder| std::fs::read_dir(folder).ok());
-    let paths = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = paths
-        .filter(|found| found.extension() == path.extension())
-        .collect();
-    found.sort();
-    found
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,29 +117,31 @@ fn servers(host: &Host, path: &Path) -> Result<Vec<Server>, String> {
 }
 
 fn server(entry: &Entry, folder: Option<String>) -> Server {
-    let is_old = |word: &String| {
-        let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
-        name == "mcp-remote" || name.starts_with("mcp-remote@") || word.contains("/mcp-remote/")
-    };
     let kind = if program::is_ours(&entry.command) {
         "mcp-tether"
-    } else if is_old(&entry.command) || entry.args.iter().any(is_old) {
+    } else if names_mcp_remote(&entry.command) || entry.args.iter().any(|arg| names_mcp_remote(arg))
+    {
         "mcp-remote"
     } else {
         "other"
-    };
-    let mut args = entry.args.iter().filter(|_| kind != "other");
-    let url = match kind {
-        "mcp-tether" => args.find(|arg| !arg.starts_with('-')),
-        _ => args.find(|arg| arg.contains("://")),
     };
     Server {
         name: entry.name.clone(),
         kind,
         command: entry.command.clone(),
-        url: url.map(|url| guard::without_query(url).to_owned()),
+        url: if kind == "other" {
+            None
+        } else {
+            program::server(&entry.args)
+        },
         folder,
     }
+}
+
+/// Whether a word, which may be a whole line for a shell, names the program that this one takes the place of.
+fn names_mcp_remote(text: &str) -> bool {
+    text.split(|c: char| c.is_whitespace() || "/\\:'\"".contains(c))
+        .any(|word| word == "mcp-remote" || word.starts_with("mcp-remote@"))
 }
 
 impl Found {

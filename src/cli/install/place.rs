@@ -6,7 +6,7 @@ use directories::BaseDirs;
 
 use crate::cli::connection::Env;
 use crate::error::{Exit, Fatal};
-use crate::hosts::{Os, Places};
+use crate::hosts::{Host, Os, Places, file};
 
 /// Where the user is at home, and where the command was typed.
 pub struct Place<'a> {
@@ -45,5 +45,24 @@ impl<'a> Place<'a> {
             home: &self.home,
             env: self.env,
         }
+    }
+
+    /// The files of a host for the project in this folder that are there: some hosts have one for each server.
+    pub fn project_files(&self, host: &Host) -> Vec<PathBuf> {
+        let Some(path) = host.project_file(&self.folder, "*", &file::exists) else {
+            return Vec::new();
+        };
+        if path.file_stem().is_none_or(|stem| stem != "*") {
+            return Vec::from_iter(path.exists().then_some(path));
+        }
+        let folder = path.parent();
+        let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+        let paths = entries.into_iter().flatten().flatten();
+        let mut found: Vec<PathBuf> = paths
+            .map(|entry| entry.path())
+            .filter(|found| found.extension() == path.extension())
+            .collect();
+        found.sort();
+        found
     }
 }

@@ -4,8 +4,11 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
 use crate::cli::connection::Env;
 use crate::error::{Exit, Fatal};
+use crate::net::guard;
 
 /// The command of an entry.
 ///
@@ -40,6 +43,18 @@ pub fn is_ours(command: &str) -> bool {
     name == env!("CARGO_PKG_NAME")
 }
 
+/// The server in the arguments of an entry of ours, or of mcp-remote: a URL without what may be a secret, or a name of the config
+/// file.
+pub fn server(args: &[String]) -> Option<String> {
+    let mut urls = args.iter().filter_map(|arg| Url::parse(arg).ok());
+    let url = urls.find(Url::has_host);
+    let name = || {
+        let first = args.iter().find(|arg| *arg != "run")?;
+        (!first.starts_with('-')).then(|| first.clone())
+    };
+    url.map(|url| guard::shown(&url)).or_else(name)
+}
+
 /// Why the path may lead nowhere one day.
 pub fn warning(command: &str) -> Option<&'static str> {
     command.contains("_npx").then_some(
@@ -49,7 +64,7 @@ pub fn warning(command: &str) -> Option<&'static str> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::{is_ours, stable};
+    use super::{is_ours, server, stable};
     use std::path::PathBuf;
 
     #[test]
@@ -87,6 +102,35 @@ mod tests {
         }
         for other in ["npx", "/opt/mcp-tether/npx", "my-mcp-tether", ""] {
             assert!(!is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_server_of_an_entry_is_told_without_secrets() {
+        for (args, wanted) in [
+            (
+                &["https://a.example/mcp?key=s3cret"][..],
+                Some("https://a.example/mcp?key=.."),
+            ),
+            (
+                &["run", "https://u:s3cret@a.example/mcp"],
+                Some("https://a.example/mcp"),
+            ),
+            (
+                &[
+                    "--header",
+                    "Authorization: Bearer s3cret",
+                    "https://a.example/",
+                ],
+                Some("https://a.example/"),
+            ),
+            (&["linear", "--silent"], Some("linear")),
+            (&["run", "linear"], Some("linear")),
+            (&["--header", "Authorization: Bearer s3cret"], None),
+            (&[], None),
+        ] {
+            let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+            assert_eq!(server(&args).as_deref(), wanted, "{args:?}");
         }
     }
 }

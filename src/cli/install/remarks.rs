@@ -4,7 +4,6 @@ use super::program;
 use super::shelter::{expands_itself, variables};
 use super::typed::Typed;
 use crate::hosts::{Entry, Host};
-use crate::net::guard;
 
 /// After a new or changed entry.
 pub fn of_install(host: &Host, entry: &Entry, typed: &Typed, project: bool) -> Vec<String> {
@@ -31,10 +30,9 @@ pub fn of_install(host: &Host, entry: &Entry, typed: &Typed, project: bool) -> V
 }
 
 /// After an entry was taken out.
-pub fn of_uninstall(host: &Host, server: Option<&String>) -> Vec<String> {
+pub fn of_uninstall(host: &Host, server: Option<&str>) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(server) = server {
-        let server = guard::without_query(server);
         notes.push(format!("a sign-in stays; hint: mcp-tether logout {server}"));
     }
     notes.extend(host.notes.iter().take(1).map(|note| (*note).to_owned()));

@@ -32,10 +32,10 @@ pub struct Trouble {
 
 impl Trouble {
     /// Reads an error answer.
-    pub fn of_answer(answer: &Message) -> Self {
+    pub fn of_answer(answer: &Message, method: &str) -> Self {
         let raw = answer.payload().unwrap_or_default();
         let Ok(mut trouble) = serde_json::from_str::<Self>(raw) else {
-            return Self::no_server();
+            return Self::unreadable(method);
         };
         let ours = trouble.data.get("source").and_then(Value::as_str) == Some("mcp-tether");
         let kind = trouble.data.get("kind").and_then(Value::as_str);
