@@ -123,10 +123,10 @@ fn is_package(word: &str) -> bool {
 
 /// Whether the package is named in a word, which may be a line for a shell.
 fn mentions(text: &str) -> bool {
-    is_script(text)
-        || text
-            .split(|c: char| c.is_whitespace() || "/\\:'\"".contains(c))
-            .any(is_package)
+    let is_named = |word: &str| {
+        !word.contains("://") && word.split(['/', '\\', ':', '\'', '"']).any(is_package)
+    };
+    is_script(text) || text.split_whitespace().any(is_named)
 }
 
 /// Whether a word is the path of its program.

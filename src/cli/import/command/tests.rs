@@ -38,7 +38,6 @@ fn every_way_to_start_it_is_found() {
         "mcp-remote",
         "/opt/homebrew/bin/mcp-remote",
         "mcp-remote.cmd",
-        "env A=b C= npx -y mcp-remote",
         "/usr/bin/env npx mcp-remote",
         "/usr/bin/env -i mcp-remote",
     ];
@@ -67,6 +66,10 @@ fn what_cannot_be_moved_is_told_and_the_rest_is_left_alone() {
         "mise exec -- npx -y mcp-remote https://h/mcp",
         "sh -c 'TOKEN=$(cat x) npx mcp-remote https://h/mcp'",
         "sh -c 'npx mcp-remote https://h/mcp | tee log'",
+        "sh -c 'TOKEN=x npx -y mcp-remote https://h/mcp'",
+        "env A=b C= npx -y mcp-remote https://h/mcp",
+        "npx -y github:geelen/mcp-remote https://h/mcp",
+        "cmd /c 'chcp 65001 >nul & npx -y mcp-remote https://h/mcp'",
     ] {
         assert!(matches!(found(line), Found::Stays(_)), "{line}");
     }
