@@ -1,5 +1,5 @@
 //! The programs that start MCP servers, and the files in which they keep which: found, read and edited so that comments,
-//! order, indentation and all else in them stays. Everything here is a function of text and paths but [`file`], which reads
+//! order, indentation and all else in them stays. Everything here is a function of text and paths but [`mod@file`], which reads
 //! and writes.
 
 mod broken;
