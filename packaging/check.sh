@@ -81,6 +81,10 @@ release() {
 
 targets() { sed -n 's/^ *\(- \)\?target: //p' .github/workflows/release.yml; }
 
+if [[ $(uname -sm) != 'Linux x86_64' ]]; then
+    echo "the packages are checked on Linux on x86-64, this is $(uname -sm)" >&2
+    exit 1
+fi
 needs shellcheck:shellcheck shfmt:shfmt dash:dash zsh:zsh fish:fish elvish:elvish man:man-db groff:groff mandoc:mandoc \
     lintian:lintian rpmbuild:rpm makepkg:makepkg bsdtar:libarchive-tools fakeroot:fakeroot \
     nix-instantiate:nix-bin ruby:ruby zip:zip unzip:unzip curl:curl git:git python3:python3 xz:xz-utils

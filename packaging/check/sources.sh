@@ -84,6 +84,8 @@ for path in sys.argv[1:]:
             for script in re.findall(r"packaging/[\w/]+\.sh", step.get("run", "")):
                 open(script)
     assert yaml.safe_load(text)["permissions"] == {"contents": "read"}, path
+    toolchain = yaml.safe_load(text)["env"]["RUSTUP_TOOLCHAIN"]
+    assert f'\nrust-version = "{toolchain}"\n' in open("Cargo.toml").read(), f"{path}: {toolchain} is not rust-version"
 EOF
 }
 
