@@ -97,8 +97,24 @@ impl<T: Weight> Sender<T> {
     /// # Errors
     /// [`Gone`] when nobody takes any more.
     pub async fn send(&self, item: T) -> Result<(), Gone> {
-        self.room().await;
-        self.push(item)
+        // Usually there is room, and one look is enough.
+        if let Some(item) = self.offer(item)? {
+            self.room().await;
+            self.push(item)?;
+        }
+        Ok(())
+    }
+
+    /// Gives `item` if there is room; else it comes back.
+    fn offer(&self, item: T) -> Result<Option<T>, Gone> {
+        let mut state = self.0.lock();
+        if !state.has_room(self.0.limit) {
+            return Ok(Some(item));
+        }
+        state.put(item)?;
+        drop(state);
+        self.0.item.notify_one();
+        Ok(None)
     }
 
     /// Waits until there is room, or nobody takes any more.

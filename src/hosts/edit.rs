@@ -1,9 +1,10 @@
 //! Edits of a file's text, whatever its format: byte order mark and line ends stay, and a result in which anything but the
 //! entry has changed is refused.
 
-use similar::{ChangeTag, TextDiff};
+use diffy::Line;
 
 use super::broken::Broken;
+use super::lines::changes;
 use super::tree::Value;
 use super::{json, toml, yaml};
 
@@ -217,24 +218,28 @@ fn stands_in(part: &str, whole: &str) -> bool {
 
 /// The text with the blank lines that the edit took away.
 fn with_blank_lines(before: &str, after: &str) -> String {
-    let diff = TextDiff::from_lines(before, after);
-    let kept = diff
-        .iter_all_changes()
-        .filter(|change| change.tag() != ChangeTag::Delete || change.value().trim().is_empty());
-    kept.map(|change| change.value()).collect()
+    let kept = changes(before, after)
+        .into_iter()
+        .filter_map(|line| match line {
+            Line::Context(line) | Line::Insert(line) => Some(line),
+            Line::Delete(line) => line.trim().is_empty().then_some(line),
+        });
+    kept.collect()
 }
 
 /// The text with the comments that stood above the entry, but apart from it: a blank line was between.
 fn with_comments_apart(before: &str, after: &str) -> String {
     let mut out = String::with_capacity(before.len());
     let mut above = Some(Vec::new());
-    for change in TextDiff::from_lines(before, after).iter_all_changes() {
-        let line = change.value();
-        if change.tag() != ChangeTag::Delete {
-            above = Some(Vec::new());
-            out.push_str(line);
-            continue;
-        }
+    for change in changes(before, after) {
+        let line = match change {
+            Line::Context(line) | Line::Insert(line) => {
+                above = Some(Vec::new());
+                out.push_str(line);
+                continue;
+            }
+            Line::Delete(line) => line,
+        };
         let is_comment = line.trim_start().starts_with(['#', '/']);
         if let Some(lines) = &mut above
             && (is_comment || line.trim().is_empty())
@@ -266,15 +271,14 @@ fn with_line_ends(original: &str, before: &str, after: String) -> String {
         };
     }
     let mostly = windows * 2 >= original.matches('\n').count();
-    let lines: Vec<&str> = original.split_inclusive('\n').collect();
+    let mut old = original.split_inclusive('\n');
     let mut out = String::with_capacity(original.len());
-    for change in TextDiff::from_lines(before, after.as_str()).iter_all_changes() {
-        let old = change.old_index().and_then(|at| lines.get(at));
-        match (change.tag(), old) {
-            (ChangeTag::Delete, _) => {}
-            (ChangeTag::Equal, Some(line)) => out.push_str(line),
-            _ if mostly => out.push_str(&change.value().replace('\n', "\r\n")),
-            _ => out.push_str(change.value()),
+    for change in changes(before, &after) {
+        match change {
+            Line::Delete(_) => drop(old.next()),
+            Line::Context(line) => out.push_str(old.next().unwrap_or(line)),
+            Line::Insert(line) if mostly => out.push_str(&line.replace('\n', "\r\n")),
+            Line::Insert(line) => out.push_str(line),
         }
     }
     out

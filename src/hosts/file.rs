@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use similar::TextDiff;
+use diffy::DiffOptions;
 
 /// How many links may follow each other.
 const LINKS: usize = 16;
@@ -96,14 +96,13 @@ impl Plan {
     /// The change as `diff -u` shows it; empty where there is none.
     pub fn diff(&self) -> String {
         let name = self.path.display().to_string();
-        let old = if self.before.is_some() {
-            &name
-        } else {
-            "/dev/null"
-        };
-        let before = self.before.as_deref().unwrap_or_default();
-        let diff = TextDiff::from_lines(before, self.after.as_str());
-        diff.unified_diff().header(old, &name).to_string()
+        let before = self.before.as_deref();
+        let old = if before.is_some() { &name } else { "/dev/null" };
+        let mut options = DiffOptions::new();
+        options.set_original_filename(old.to_owned());
+        options.set_modified_filename(name.clone());
+        let patch = options.create_patch(before.unwrap_or_default(), &self.after);
+        patch.to_string()
     }
 
     /// Writes it, and gives the path of the backup, if there was anything to keep. Nothing is written where nothing

@@ -7,6 +7,7 @@ mod edit;
 pub mod file;
 mod host;
 mod json;
+mod lines;
 mod place;
 mod shape;
 mod table;

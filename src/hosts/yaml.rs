@@ -2,12 +2,13 @@
 
 use std::str::FromStr;
 
-use similar::{ChangeTag, TextDiff};
+use diffy::Line;
 use yaml_edit::validator::{Severity, Validator};
 use yaml_edit::{Document, Mapping, Scalar, Sequence, YamlError, YamlFile, YamlNode};
 
 use super::broken::Broken;
 use super::edit::{Fields, Site};
+use super::lines::changes;
 use super::tree::Value;
 
 /// All that the text says.
@@ -75,12 +76,11 @@ fn indented(before: &str, after: &str) -> String {
     }
     let mut out = String::with_capacity(after.len());
     let mut base = None;
-    for change in TextDiff::from_lines(before, after).iter_all_changes() {
-        let line = change.value();
-        match change.tag() {
-            ChangeTag::Delete => {}
-            ChangeTag::Equal => out.push_str(line),
-            ChangeTag::Insert => {
+    for change in changes(before, after) {
+        match change {
+            Line::Delete(_) => {}
+            Line::Context(line) => out.push_str(line),
+            Line::Insert(line) => {
                 let base = *base.get_or_insert(depth(line));
                 let inner = depth(line).saturating_sub(base);
                 out.push_str(&" ".repeat(base + inner / 2 * unit + inner % 2));

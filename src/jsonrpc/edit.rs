@@ -26,10 +26,11 @@ pub fn insert_member(line: &Bytes, name: &str, value: &str) -> Bytes {
 /// line end, so this never touches a value.
 pub(super) fn one_line(bytes: Bytes) -> Bytes {
     let text = bytes.trim_ascii();
-    let start = text.as_ptr() as usize - bytes.as_ptr() as usize;
-    let end = start + text.len();
-    let line = bytes.slice(start..end);
-    drop(bytes);
+    let line = if text.len() == bytes.len() {
+        bytes
+    } else {
+        bytes.slice_ref(text)
+    };
     if memchr::memchr2(b'\n', b'\r', &line).is_none() {
         return line;
     }

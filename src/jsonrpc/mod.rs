@@ -55,9 +55,16 @@ pub struct Message {
     kind: Kind,
     id: Option<Id>,
     id_span: Option<Range<usize>>,
-    method: Option<Box<str>>,
+    method: Option<Method>,
     /// Where `params`, `result` or `error` stands, whichever the kind has.
     payload: Option<Range<usize>>,
+}
+
+/// A method's name: where it stands, or what it says where that is written with escapes.
+#[derive(Debug, Clone)]
+enum Method {
+    At(Range<usize>),
+    Text(Box<str>),
 }
 
 #[derive(Deserialize)]
@@ -139,7 +146,10 @@ impl Message {
         };
         let id_span = envelope.id.map(|raw| span_in(text, raw.get()));
         let payload = payload.map(|raw| span_in(text, raw.get()));
-        let method = envelope.method.as_deref().map(Box::from);
+        let method = envelope.method.map(|method| match method {
+            Cow::Borrowed(name) => Method::At(span_in(text, name)),
+            Cow::Owned(name) => Method::Text(name.into()),
+        });
         Ok(Self {
             kind,
             id: parsed_id,
@@ -178,13 +188,20 @@ impl Message {
 
     /// The method of a request or notification; empty for answers.
     pub fn method(&self) -> &str {
-        self.method.as_deref().unwrap_or_default()
+        match &self.method {
+            Some(Method::At(span)) => self.part(span).unwrap_or_default(),
+            Some(Method::Text(name)) => name,
+            None => "",
+        }
     }
 
     /// The raw JSON of `params`, `result` or `error`, whichever the kind has.
     pub fn payload(&self) -> Option<&str> {
-        let part = self.line.get(self.payload.clone()?)?;
-        std::str::from_utf8(part).ok()
+        self.part(self.payload.as_ref()?)
+    }
+
+    fn part(&self, span: &Range<usize>) -> Option<&str> {
+        std::str::from_utf8(self.line.get(span.clone())?).ok()
     }
 
     /// The payload, an object, read into `T`; `None` when it is missing or of another shape.

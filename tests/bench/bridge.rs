@@ -173,6 +173,13 @@ impl Bridge {
         stdin.write_all(bytes).context("write to the bridge")
     }
 
+    /// Ends the bridge as a host does, however long that takes it, and gives what it wrote to stderr.
+    pub fn finish(mut self) -> anyhow::Result<String> {
+        drop(self.stdin.take());
+        self.child.wait().context("wait for the bridge")?;
+        fs::read_to_string(&self.log).context("read the log")
+    }
+
     /// Says why something failed, as far as the bridge itself knows.
     pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         if self.watchdog.fired.load(Ordering::Relaxed) {

@@ -24,7 +24,6 @@ pub fn measure(work: Work, scene: &Scene, limit: Duration) -> anyhow::Result<Vec
     };
     match work {
         Work::Start => return empty_program(scene),
-        Work::Mixed(_) | Work::Idle | Work::Peak(_) => return Ok(Vec::new()),
         _ => {}
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -37,7 +36,7 @@ pub fn measure(work: Work, scene: &Scene, limit: Duration) -> anyhow::Result<Vec
         Work::Stream => runtime.block_on(stream(&direct)),
         Work::Answer(mib, form) => runtime.block_on(answer(&direct, mib, form)),
         Work::Request(mib) => runtime.block_on(request(&direct, mib)),
-        Work::Start | Work::Mixed(_) | Work::Idle | Work::Peak(_) => Ok(Vec::new()),
+        _ => Ok(Vec::new()),
     }
 }
 

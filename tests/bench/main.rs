@@ -5,6 +5,7 @@
 //! cargo bench -- --quick                               fewer rounds
 //! cargo bench -- --only stream                         one measurement
 //! cargo bench -- --large                               also answers of 64, 128 and 256 MiB
+//! cargo bench -- --only instructions                   counted by valgrind, the same on any machine
 //! cargo bench -- --against 'other=npx -y mcp-remote@0.15.1 {url}'
 //! ```
 //!
@@ -21,6 +22,7 @@
 mod answers;
 mod bridge;
 mod direct;
+mod instructions;
 mod lines;
 mod options;
 mod payload;

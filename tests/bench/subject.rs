@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::options::Launch;
 use crate::plan::{Era, Scheme, Work};
+use crate::process::as_f64;
 use crate::scene::Scene;
-use crate::{direct, through};
+use crate::{direct, instructions, through};
 
 /// Somebody who can do the work.
 pub enum Subject {
@@ -43,6 +44,10 @@ impl Subject {
             (Self::Ours(launch), Work::Mixed(era)) => {
                 through::pair(&with_ca(launch, scene), era, other(era), scene, limit)
             }
+            (Self::Ours(launch), Work::Instructions) => instructions::count(launch, scene, limit),
+            (Self::Ours(launch), Work::Size) => size(launch),
+            // These are compared with earlier ones of the same program.
+            (_, Work::Instructions | Work::Size) => Ok(Vec::new()),
             // Nobody else translates.
             (Self::Bridge(_), Work::Mixed(_)) => Ok(Vec::new()),
             _ => self.measure_alike(work, scene, limit),
@@ -62,6 +67,15 @@ impl Subject {
             Self::Bridge(launch) => through::measure(launch, work, scene, limit),
         }
     }
+}
+
+/// The size of the program's file, in bytes.
+fn size(launch: &Launch) -> anyhow::Result<Vec<f64>> {
+    let program = launch.words.first().map(std::fs::metadata);
+    program
+        .map(|file| Ok(as_f64(file?.len())))
+        .into_iter()
+        .collect()
 }
 
 /// A client of this era, through our bridge, to a server of the same.

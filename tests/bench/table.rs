@@ -167,6 +167,7 @@ fn shown(cell: &Cell, index: usize, unit: Unit) -> String {
         Unit::PerSecond => format!("{}/s", thousands(value)),
         Unit::Rate if value < 1e7 => format!("{:.1} MB/s", value / 1e6),
         Unit::Rate => format!("{:.0} MB/s", value / 1e6),
+        Unit::Count => thousands(value),
         Unit::Bytes => format!("{:.1} MB", value / 1e6),
     }
 }

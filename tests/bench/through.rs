@@ -31,11 +31,11 @@ pub fn measure(
     };
     let mut bridge = Bridge::ready(launch, scene, scheme, limit)?;
     let values = match work {
-        Work::Start | Work::Mixed(_) => Ok(Vec::new()),
+        Work::Start | Work::Mixed(_) | Work::Instructions | Work::Size => Ok(Vec::new()),
         Work::RoundTrip(_) => percentiles(span(scene), || bridge.echo()),
         Work::Cpu => cpu(&mut bridge, span(scene)),
         Work::InFlight => in_flight(&mut bridge, span(scene)),
-        Work::Stream => stream(&mut bridge),
+        Work::Stream => stream(&mut bridge, EVENTS),
         Work::Answer(mib, form) => answer(&mut bridge, mib, form),
         Work::Request(mib) => request(&mut bridge, mib),
         Work::Idle => idle(&bridge),
@@ -128,12 +128,12 @@ fn in_flight(bridge: &mut Bridge, span: Duration) -> anyhow::Result<Vec<f64>> {
     Ok(vec![per_second(answered.len(), started)])
 }
 
-/// Reads one long stream and counts what comes out.
-fn stream(bridge: &mut Bridge) -> anyhow::Result<Vec<f64>> {
+/// Reads one stream of so many notifications and counts what comes out.
+pub fn stream(bridge: &mut Bridge, count: usize) -> anyhow::Result<Vec<f64>> {
     let id = bridge.next_id();
-    let bytes = payload::stream_len(EVENTS);
+    let bytes = payload::stream_len(count);
     let started = Instant::now();
-    bridge.send(payload::stream(id, EVENTS).into_bytes())?;
+    bridge.send(payload::stream(id, count).into_bytes())?;
     let (mut events, mut done) = (0, false);
     while !done {
         bridge.lines.batch(|line| {
@@ -142,15 +142,15 @@ fn stream(bridge: &mut Bridge) -> anyhow::Result<Vec<f64>> {
             done |= !progress && id_in(line) == Some(id);
         })?;
     }
-    let values = vec![per_second(EVENTS, started), per_second(bytes, started)];
-    if events != EVENTS {
-        bail!("{events} of {EVENTS} events came through");
+    let values = vec![per_second(count, started), per_second(bytes, started)];
+    if events != count {
+        bail!("{events} of {count} events came through");
     }
     Ok(values)
 }
 
 /// One large answer.
-fn answer(bridge: &mut Bridge, mib: usize, form: Form) -> anyhow::Result<Vec<f64>> {
+pub fn answer(bridge: &mut Bridge, mib: usize, form: Form) -> anyhow::Result<Vec<f64>> {
     let id = bridge.next_id();
     let call = payload::big(id, mib, form == Form::Event);
     let started = Instant::now();
@@ -161,7 +161,7 @@ fn answer(bridge: &mut Bridge, mib: usize, form: Form) -> anyhow::Result<Vec<f64
 }
 
 /// One large request.
-fn request(bridge: &mut Bridge, mib: usize) -> anyhow::Result<Vec<f64>> {
+pub fn request(bridge: &mut Bridge, mib: usize) -> anyhow::Result<Vec<f64>> {
     let id = bridge.next_id();
     let call = payload::sink(id, mib);
     let started = Instant::now();

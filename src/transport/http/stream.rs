@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::Http;
 use crate::error::Failure;
-use crate::jsonrpc::Message;
+use crate::jsonrpc::{Message, is_array};
 use crate::net::failure::cause;
 use crate::net::headers::media_type;
 use crate::net::retry::reconnect_wait;
 use crate::transport::events::{Cursor, Name, Parser, TooLarge};
-use crate::transport::exchange::{excerpt, excerpt_source};
+use crate::transport::exchange::excerpt;
 use crate::transport::session::Session;
 
 /// The wait before a resume where the server names none.
@@ -97,7 +97,11 @@ impl HttpEvents {
             }
             if let Some(event) = self.parser.pop() {
                 match event {
-                    Ok(event) if event.name == Name::Message => self.read(event.data)?,
+                    Ok(event) if event.name == Name::Message => {
+                        if let Some(message) = self.read(event.data)? {
+                            return Ok(Some(message));
+                        }
+                    }
                     Ok(_) => {}
                     Err(TooLarge(_)) => self.too_large()?,
                 }
@@ -133,25 +137,31 @@ impl HttpEvents {
         }
     }
 
-    fn read(&mut self, data: Bytes) -> Result<(), Failure> {
-        let head = excerpt_source(&data);
-        match Message::parse_any(data) {
-            Ok(mut messages) => {
-                messages.reverse();
+    /// The message of an event; of an array the first one, and the others come next.
+    fn read(&mut self, data: Bytes) -> Result<Option<Message>, Failure> {
+        let seen = data.clone();
+        let read = if is_array(&data) {
+            Message::parse_any(data).map(|messages| {
                 self.batch = messages;
-                Ok(())
-            }
+                self.batch.reverse();
+                self.batch.pop()
+            })
+        } else {
+            Message::parse(data).map(Some)
+        };
+        match read {
+            Ok(message) => Ok(message),
             // Some servers send words like `ping`; what begins like a message may have been the answer.
             Err(_)
                 if self.purpose == Purpose::Listen
-                    || !matches!(head.first(), Some(b'{' | b'[')) =>
+                    || !matches!(seen.first(), Some(b'{' | b'[')) =>
             {
                 tracing::warn!("ignored an event that is no JSON-RPC message");
-                Ok(())
+                Ok(None)
             }
             Err(_) => Err(Failure::NotMcp {
                 what: "the server's event stream brought a broken JSON-RPC message".to_owned(),
-                excerpt: excerpt(&head),
+                excerpt: excerpt(&seen),
             }),
         }
     }
