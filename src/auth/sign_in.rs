@@ -273,6 +273,8 @@ impl Procedure<'_> {
     ) -> Result<Record, Ended> {
         let options = &self.oauth.options;
         let callback = &options.callback;
+        let page = &asked.discovered.metadata.authorization_endpoint;
+        http.may_show(page.as_ref()).await?;
         let port = self.port(asked.discovered, kept.as_ref());
         let host = self.host(asked.discovered, kept.as_ref());
         let bound = Listener::bind(host, port, &callback.path).await;

@@ -73,7 +73,7 @@ async fn meet(listener: &mut Listener, query: &str) -> (Callback, TcpStream) {
 
 fn is_pending(browser: &TcpStream) -> bool {
     let read = browser.try_read(&mut [0]);
-    read.is_err_and(|wrong| wrong.kind() == std::io::ErrorKind::WouldBlock)
+    read.is_err_and(|wrong| wrong.kind() == ErrorKind::WouldBlock)
 }
 
 #[tokio::test]
