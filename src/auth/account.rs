@@ -73,8 +73,7 @@ pub enum Revoked {
 }
 
 /// Ends a sign-in: its tokens are revoked where the server offers that (RFC 7009), and the user's sign-in at an identity provider
-/// as well, then the record is deleted, in any case.
-/// A client with a key proves itself with `key`, which is not kept.
+/// as well, then the record is deleted, in any case. A client with a key proves itself with `key`, which is not kept.
 ///
 /// # Errors
 /// The record cannot be deleted.
@@ -93,8 +92,8 @@ pub async fn end(
     let store = Store::at(login.place, folders);
     let revoked = match store.load(&login.key).await {
         Ok(Some(record)) => {
-            let at_provider = revoke_identity(&record, network).await;
-            match (at_provider, revoke(&record, network, key).await) {
+            let at_provider = revoke_identity(&record, network);
+            match tokio::join!(at_provider, revoke(&record, network, key)) {
                 (Some(Err(failure)), Revoked::Yes | Revoked::Nothing) => Revoked::Failed(failure),
                 (Some(Ok(())), Revoked::Nothing) => Revoked::Yes,
                 (_, revoked) => revoked,

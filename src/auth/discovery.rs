@@ -89,7 +89,8 @@ pub enum Source {
 /// nothing else is asked. Of several authorization servers one of `known`, with whom there is a login, comes first.
 ///
 /// # Errors
-/// [`Failure::Mismatch`] or [`Failure::Credentials`] when a document cannot be believed or there is none; network failures as they are.
+/// [`Failure::Mismatch`] or [`Failure::Credentials`] when a document cannot be believed or there is none; network failures as
+/// they are.
 pub async fn discover(
     http: &OauthHttp,
     server: &Url,

@@ -42,7 +42,7 @@ impl Claims {
     }
 }
 
-/// Whether an ID token is of that provider, for our client there. Of one that cannot be read nobody knows.
+/// Whether an ID token is of that provider, for our client there. One that cannot be read passes: it is used for nothing.
 pub(super) fn is_of(id_token: &Secret, idp: &Idp) -> bool {
     part(id_token.expose(), 1).is_none_or(|claims: Claims| claims.are_of(idp))
 }
