@@ -70,7 +70,7 @@ pub(super) enum Held {
     /// As it was.
     AtHand(Secret),
     /// Renewed: the one of before may be worth nothing by now.
-    Renewed(Identity),
+    Renewed(Box<Identity>),
 }
 
 impl Idp {
@@ -150,11 +150,11 @@ impl Idp {
         let id_token = fresh
             .id
             .ok_or_else(|| needed("it gave no other ID token"))?;
-        Ok(Held::Renewed(Identity {
+        Ok(Held::Renewed(Box::new(Identity {
             id_token,
             refresh: fresh.refresh.or_else(|| Some(refresh.clone())),
             revocation: self.revocation(found),
-        }))
+        })))
     }
 }
 
