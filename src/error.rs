@@ -2,6 +2,7 @@
 //! exit code, whether the request may be repeated.
 
 mod fatal;
+mod kind;
 
 use std::fmt;
 use std::time::Duration;
@@ -9,67 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use fatal::{Exit, Fatal};
+pub use kind::Kind;
 
 use crate::jsonrpc::Message;
-
-/// The kind of a local error: one JSON-RPC code each, outside the ranges that JSON-RPC and MCP reserve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// DNS, TCP, TLS, proxy.
-    Unreachable,
-    /// A limit of ours passed.
-    Timeout,
-    /// A status without a usable body.
-    Http,
-    /// Sign-in needed or refused.
-    Auth,
-    /// The session was lost and could not be had again.
-    Session,
-    /// The answer is no JSON-RPC, has another id, or its stream ended without one.
-    Protocol,
-    /// Over `--max-message-size`.
-    TooLarge,
-    /// We are leaving.
-    Shutdown,
-    /// Too many requests in flight.
-    Busy,
-    /// A tool that the filter hides.
-    Filtered,
-}
-
-impl Kind {
-    /// The JSON-RPC error code.
-    pub const fn code(self) -> i64 {
-        match self {
-            Self::Unreachable => -31001,
-            Self::Timeout => -31002,
-            Self::Http => -31003,
-            Self::Auth => -31004,
-            Self::Session => -31005,
-            Self::Protocol => -31006,
-            Self::TooLarge => -31007,
-            Self::Shutdown => -31008,
-            Self::Busy => -31009,
-            Self::Filtered => -32602,
-        }
-    }
-
-    /// The stable name in `data.kind`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
-            Self::Http => "http",
-            Self::Auth => "auth",
-            Self::Session => "session",
-            Self::Protocol => "protocol",
-            Self::TooLarge => "too-large",
-            Self::Shutdown => "shutdown",
-            Self::Busy => "busy",
-            Self::Filtered => "filtered",
-        }
-    }
-}
 
 /// An HTTP answer that is not a success.
 #[derive(Debug, Clone)]
@@ -155,6 +98,15 @@ pub enum Failure {
         /// What to try.
         hint: &'static str,
     },
+    /// A metadata document says of itself what it must not where it was found, so that nothing in it is believed.
+    Mismatch {
+        /// What it says.
+        of: Claim,
+        /// In words.
+        what: String,
+        /// What to try.
+        hint: &'static str,
+    },
     /// The server no longer knows the session (protocol revision 2025-11-25, transports §Session Management).
     SessionGone {
         /// The generation that is gone.
@@ -190,6 +142,15 @@ pub enum Failure {
     Closed,
 }
 
+/// What a metadata document says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Whose it is (RFC 8414 §3.3).
+    Issuer,
+    /// What it is about (RFC 9728 §3.3).
+    Resource,
+}
+
 /// When a request may be sent again (after [`Failure::repeat`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
@@ -214,7 +175,8 @@ impl Failure {
             | Self::SignIn { .. }
             | Self::NoSignIn
             | Self::Store { .. }
-            | Self::Credentials { .. } => Kind::Auth,
+            | Self::Credentials { .. }
+            | Self::Mismatch { .. } => Kind::Auth,
             Self::SessionGone { .. } | Self::Session(_) => Kind::Session,
             Self::Lost(_) | Self::NotMcp { .. } => Kind::Protocol,
             Self::TooLarge { .. } => Kind::TooLarge,
@@ -281,7 +243,9 @@ impl Failure {
     /// What to do about it, as one sentence.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Unreachable { hint, .. } | Self::Credentials { hint, .. } => (*hint).to_owned(),
+            Self::Unreachable { hint, .. }
+            | Self::Credentials { hint, .. }
+            | Self::Mismatch { hint, .. } => (*hint).to_owned(),
             Self::SignIn { hint, .. } | Self::Store { hint, .. } => hint.clone(),
             Self::Timeout { option, .. } => format!("raise {option} if the server needs longer"),
             Self::Unauthorized(refusal) if refusal.authorization_given => {
@@ -364,6 +328,7 @@ impl fmt::Display for Failure {
             }
             Self::Forbidden(_) => f.write_str("the server refused access (HTTP 403)"),
             Self::Credentials { what, .. }
+            | Self::Mismatch { what, .. }
             | Self::SignIn { what, .. }
             | Self::Store { what, .. }
             | Self::Session(what) => f.write_str(what),

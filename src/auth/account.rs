@@ -72,8 +72,8 @@ pub enum Revoked {
     Failed(Failure),
 }
 
-/// Ends a sign-in: its tokens are revoked where the server offers that (RFC 7009), then the record is deleted, in any case.
-/// A client with a key proves itself with `key`, which is not kept.
+/// Ends a sign-in: its tokens are revoked where the server offers that (RFC 7009), and the user's sign-in at an identity provider
+/// as well, then the record is deleted, in any case. A client with a key proves itself with `key`, which is not kept.
 ///
 /// # Errors
 /// The record cannot be deleted.
@@ -91,7 +91,14 @@ pub async fn end(
     }
     let store = Store::at(login.place, folders);
     let revoked = match store.load(&login.key).await {
-        Ok(Some(record)) => revoke(&record, network, key).await,
+        Ok(Some(record)) => {
+            let at_provider = revoke_identity(&record, network);
+            match tokio::join!(at_provider, revoke(&record, network, key)) {
+                (Some(Err(failure)), Revoked::Yes | Revoked::Nothing) => Revoked::Failed(failure),
+                (Some(Ok(())), Revoked::Nothing) => Revoked::Yes,
+                (_, revoked) => revoked,
+            }
+        }
         Ok(None) => Revoked::Nothing,
         Err(wrong @ StoreError::Corrupt(..)) => {
             tracing::warn!("{wrong}");
@@ -101,6 +108,19 @@ pub async fn end(
     };
     store.delete(&login.key).await?;
     Ok(revoked)
+}
+
+/// Ends the user's sign-in at the identity provider of a company; `None` where there is none, or no way to end it.
+async fn revoke_identity(
+    record: &Record,
+    network: &client::Options,
+) -> Option<Result<(), Failure>> {
+    let identity = record.identity.as_ref()?;
+    let (token, by) = (identity.refresh.as_ref()?, identity.revocation.as_ref()?);
+    // The user named it: it may be on a private network.
+    let issuer = Url::parse(&by.client.issuer).ok()?;
+    let http = OauthHttp::new(network.clone(), Reach::of_url(&issuer).await);
+    Some(flow::revoke(&http, &by.endpoint, &by.client, token).await)
 }
 
 async fn revoke(record: &Record, network: &client::Options, key: Option<&SigningKey>) -> Revoked {

@@ -12,8 +12,11 @@ use super::metadata::{
     resource_locations,
 };
 use super::provider::{self, Choice};
-use crate::error::Failure;
+use crate::error::{Claim, Failure};
 use crate::net::guard;
+
+/// What to do about a server that cannot be signed in to.
+const TELL: &str = "tell the server's owner, or give a token with --header-file";
 
 /// How much a document must agree with where it was found (`--strict-resource`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,7 +89,8 @@ pub enum Source {
 /// nothing else is asked. Of several authorization servers one of `known`, with whom there is a login, comes first.
 ///
 /// # Errors
-/// [`Failure::Credentials`] when a document cannot be believed or there is none; network failures as they are.
+/// [`Failure::Mismatch`] or [`Failure::Credentials`] when a document cannot be believed or there is none; network failures as
+/// they are.
 pub async fn discover(
     http: &OauthHttp,
     server: &Url,
@@ -165,11 +169,15 @@ async fn resource_metadata(
             }
         };
         if !believed {
-            return Err(wrong(format!(
-                "the metadata at {} is for another resource, {:?}",
-                guard::shown(&location),
-                found.resource
-            )));
+            return Err(Failure::Mismatch {
+                of: Claim::Resource,
+                what: format!(
+                    "the metadata at {} is for another resource, {:?}",
+                    guard::shown(&location),
+                    found.resource
+                ),
+                hint: TELL,
+            });
         }
         return Ok(Some(found));
     }
@@ -196,7 +204,8 @@ pub(super) async fn server_metadata(
             && checks.issuer == IssuerCheck::Identical
             && !provider::same_house(checks.provider, issuer, &found.issuer)
         {
-            return Err(Failure::Credentials {
+            return Err(Failure::Mismatch {
+                of: Claim::Issuer,
                 what: format!(
                     "the authorization server {issuer} calls itself {:?}",
                     found.issuer
@@ -237,7 +246,8 @@ async fn of_base_url(
         Some(found)
             if found.issuer.trim_end_matches('/') != issuer && check == IssuerCheck::Identical =>
         {
-            return Err(Failure::Credentials {
+            return Err(Failure::Mismatch {
+                of: Claim::Issuer,
                 what: format!("the server at {issuer} calls itself {:?}", found.issuer),
                 hint: "if you trust both, add --allow-issuer-mismatch",
             });
@@ -275,10 +285,7 @@ fn document<T: DeserializeOwned>(answer: &Answer) -> Option<T> {
 }
 
 fn wrong(what: String) -> Failure {
-    Failure::Credentials {
-        what,
-        hint: "tell the server's owner, or give a token with --header-file",
-    }
+    Failure::Credentials { what, hint: TELL }
 }
 
 /// Whether a status says something of the moment, and nothing of what is there.

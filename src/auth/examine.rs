@@ -85,7 +85,12 @@ impl Oauth {
             }
         }
         let record = self.record();
-        Ok(self.found(discovered, record.as_ref()))
+        let examined = self.found(discovered, record.as_ref());
+        if examined.callback.is_some() && !options.grant.asks_again() {
+            let page = &examined.discovered.metadata.authorization_endpoint;
+            http.may_show(page.as_ref()).await?;
+        }
+        Ok(examined)
     }
 
     fn found(&self, discovered: Discovered, record: Option<&Arc<Record>>) -> Examined {

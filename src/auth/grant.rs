@@ -4,6 +4,7 @@
 pub mod assertion;
 mod client_credentials;
 pub mod enterprise;
+mod id_token;
 mod identify;
 mod request;
 mod run;

@@ -33,6 +33,9 @@ const MAX_BODY: usize = 1 << 20;
 /// The longest that one request may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// Why a URL is out of reach.
+const PRIVATE: &str = "it is on this machine or a private network, and the MCP server is not";
+
 /// An answer, read to its end.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -209,15 +212,28 @@ impl OauthHttp {
         Ok((response, again))
     }
 
+    /// Whether a browser may be sent to `page`, if there is one: where the documents of the server may not be, its pages may not
+    /// be either.
+    ///
+    /// # Errors
+    /// [`Failure::Credentials`] when it is on this machine or a private network, and the MCP server is not.
+    pub async fn may_show(&self, page: Option<&Url>) -> Result<(), Failure> {
+        match page {
+            Some(url)
+                if self.reach == Reach::Public && Reach::of_url(url).await == Reach::Anywhere =>
+            {
+                Err(unusable(url, PRIVATE))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn client(&self, url: &Url) -> Result<reqwest::Client, Failure> {
         if !is_safe(url) {
             return Err(unusable(url, "it is neither https nor on this machine"));
         }
         if self.reach.forbids(url) {
-            return Err(unusable(
-                url,
-                "it is on a private network, and the MCP server is not",
-            ));
+            return Err(unusable(url, PRIVATE));
         }
         let origin = url.origin().ascii_serialization();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,13 +6,10 @@
 //! the page never claims more than is true.
 
 mod answer;
+mod bind;
 mod request;
 mod response;
 
-use std::fmt;
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,11 +18,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use url::Url;
 
+pub use bind::{Host, NotBound, Port};
 pub use response::{Announced, Malformed, Outcome, Rejected, Response, parse_callback};
 
-use crate::error::Failure;
 use crate::secret::Secret;
 use answer::{Answer, Page};
+use bind::sockets;
 use request::{Head, Verdict};
 
 /// How long a connection may take to send its request. Browsers open some that never send one.
@@ -36,54 +34,6 @@ const MAX_CONNECTIONS: usize = 64;
 
 /// The wait after the system refused a connection, for want of file descriptors most likely.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// Free ports that are tried until one is free in both address families.
-const PORT_ATTEMPTS: usize = 16;
-
-/// The name of this machine in the redirect URI (`--host`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Host {
-    /// `127.0.0.1`, as RFC 8252 §8.3 recommends.
-    Ipv4,
-    /// `[::1]`.
-    Ipv6,
-    /// `localhost`, for servers that accept nothing else; both families are listened on.
-    Localhost,
-}
-
-impl FromStr for Host {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "127.0.0.1" => Ok(Self::Ipv4),
-            "::1" | "[::1]" => Ok(Self::Ipv6),
-            _ if text.eq_ignore_ascii_case("localhost") => Ok(Self::Localhost),
-            _ => Err("must be 127.0.0.1, localhost or ::1"),
-        }
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ipv4 => "127.0.0.1",
-            Self::Ipv6 => "[::1]",
-            Self::Localhost => "localhost",
-        })
-    }
-}
-
-/// Which port to listen on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Port {
-    /// Any free one.
-    Any,
-    /// This one, as it is registered, or another one when it is taken.
-    Preferred(u16),
-    /// This one only.
-    Exactly(u16),
-}
 
 /// How a sign-in ended when it did not succeed, for the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,8 +78,8 @@ impl Listener {
     /// Binds on loopback. Nobody else can have the port from here on, so the browser may be opened.
     ///
     /// # Errors
-    /// [`Failure::Credentials`] when the port cannot be had, or `path` does not begin with a slash.
-    pub async fn bind(host: Host, port: Port, path: &str) -> Result<Self, Failure> {
+    /// The port cannot be had, or `path` does not begin with a slash.
+    pub async fn bind(host: Host, port: Port, path: &str) -> Result<Self, NotBound> {
         Self::bind_within(host, port, path, HEAD_LIMIT).await
     }
 
@@ -138,23 +88,11 @@ impl Listener {
         port: Port,
         path: &str,
         head_limit: Duration,
-    ) -> Result<Self, Failure> {
-        let sockets = sockets(host, port).await.map_err(|wrong| {
-            let at = match port {
-                Port::Exactly(port) | Port::Preferred(port) => format!("{host}:{port}"),
-                Port::Any => host.to_string(),
-            };
-            Failure::Credentials {
-                what: format!("cannot listen on {at} for the end of the sign-in: {wrong}"),
-                hint: "close the program that uses the port, or choose another callback port",
-            }
-        })?;
+    ) -> Result<Self, NotBound> {
+        let sockets = sockets(host, port).await?;
         let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
         let bound = bound.map_or(0, |address| address.port());
-        let redirect_uri = redirect_uri(host, bound, path).ok_or(Failure::Credentials {
-            what: "the callback path is not a path".to_owned(),
-            hint: "give --callback-path a path like /oauth/callback",
-        })?;
+        let redirect_uri = redirect_uri(host, bound, path).ok_or(NotBound::Path)?;
         // There is never more than one, and nobody waits for room.
         let (found, callbacks) = mpsc::channel(1);
         let site = Arc::new(Site {
@@ -211,46 +149,6 @@ fn redirect_uri(host: Host, port: u16, path: &str) -> Option<Url> {
     let mut url = Url::parse(&format!("http://{host}:{port}/")).ok()?;
     url.set_path(path.strip_prefix('/').map(|_| path)?);
     Some(url)
-}
-
-async fn sockets(host: Host, port: Port) -> io::Result<Vec<TcpListener>> {
-    match port {
-        Port::Exactly(port) => return listen(host, port).await,
-        Port::Preferred(port) => {
-            if let Ok(sockets) = listen(host, port).await {
-                return Ok(sockets);
-            }
-        }
-        Port::Any => {}
-    }
-    let mut last = ErrorKind::AddrInUse.into();
-    for _ in 0..PORT_ATTEMPTS {
-        match listen(host, 0).await {
-            Err(wrong) if wrong.kind() == ErrorKind::AddrInUse => last = wrong,
-            done => return done,
-        }
-    }
-    Err(last)
-}
-
-/// Listens on a port of loopback, 0 for any. For `localhost` it must be free in both families: browsers may try either
-/// first, and another program must not be the one that answers.
-async fn listen(host: Host, port: u16) -> io::Result<Vec<TcpListener>> {
-    let (v4, v6) = (
-        IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(Ipv6Addr::LOCALHOST),
-    );
-    let first = TcpListener::bind((if host == Host::Ipv6 { v6 } else { v4 }, port)).await?;
-    if host != Host::Localhost {
-        return Ok(vec![first]);
-    }
-    let port = first.local_addr()?.port();
-    match TcpListener::bind((v6, port)).await {
-        Ok(second) => Ok(vec![first, second]),
-        Err(wrong) if wrong.kind() == ErrorKind::AddrInUse => Err(wrong),
-        // There is no IPv6 here.
-        Err(_) => Ok(vec![first]),
-    }
 }
 
 async fn accept(socket: TcpListener, site: Arc<Site>) {

@@ -273,9 +273,12 @@ impl Procedure<'_> {
     ) -> Result<Record, Ended> {
         let options = &self.oauth.options;
         let callback = &options.callback;
+        let page = &asked.discovered.metadata.authorization_endpoint;
+        http.may_show(page.as_ref()).await?;
         let port = self.port(asked.discovered, kept.as_ref());
         let host = self.host(asked.discovered, kept.as_ref());
-        let mut listener = Listener::bind(host, port, &callback.path).await?;
+        let bound = Listener::bind(host, port, &callback.path).await;
+        let mut listener = bound.map_err(Failure::from)?;
         let redirect_uri = listener.redirect_uri().to_owned();
         let client = self.client(http, asked, kept, &redirect_uri).await?;
         let (attempt, url) = Attempt::begin(

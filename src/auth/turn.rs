@@ -83,7 +83,14 @@ impl Turn {
     pub fn ended(&self, failure: Option<&Failure>) {
         match (failure, &self.board) {
             // What may pass with time is for each to find out.
-            (Some(failure @ (Failure::SignIn { .. } | Failure::Credentials { .. })), _) => {
+            (
+                Some(
+                    failure @ (Failure::SignIn { .. }
+                    | Failure::Credentials { .. }
+                    | Failure::Mismatch { .. }),
+                ),
+                _,
+            ) => {
                 self.post(&Notice::Failed {
                     what: failure.to_string(),
                     at: now(),

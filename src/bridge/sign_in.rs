@@ -168,8 +168,10 @@ impl Core {
             _ if self.options.begins == Begins::OnDemand => Some(Waited::NotYet(None)),
             // Whoever said no is not asked again and again; a server that was down may be up.
             SignIn::Failed(
-                failure
-                @ (Failure::SignIn { .. } | Failure::Credentials { .. } | Failure::NoSignIn),
+                failure @ (Failure::SignIn { .. }
+                | Failure::Credentials { .. }
+                | Failure::Mismatch { .. }
+                | Failure::NoSignIn),
             ) => Some(Waited::Failed(failure.clone())),
             SignIn::Idle | SignIn::Done | SignIn::Failed(_) => None,
         }

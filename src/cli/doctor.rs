@@ -2,6 +2,7 @@
 //! opens no browser and registers nothing.
 
 mod answer;
+mod callback;
 mod chain;
 mod check;
 mod contact;
@@ -84,7 +85,7 @@ async fn examine(patient: &mut Patient<'_>, screen: &mut Screen) {
     screen
         .run("client", async { sign_in::client(patient) })
         .await;
-    screen.run("callback", sign_in::callback(patient)).await;
+    screen.run("callback", callback::port(patient)).await;
     screen.run("login", sign_in::login(patient)).await;
     screen.run("listen", talk::listen(patient)).await;
     talk::converse(patient, screen).await;

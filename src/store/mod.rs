@@ -25,7 +25,7 @@ pub use keyring::Keyring;
 pub use lock::{Guard, Lock, Outcome};
 pub use memory::Memory;
 pub use notice::{Board, Notice};
-pub use record::{Client, Identity, Key, Record, Tokens, Unreadable, hex};
+pub use record::{Client, Identity, Key, Record, Revocation, Tokens, Unreadable, hex};
 
 /// How long files may take, those of slow networks included.
 const FILES: Duration = Duration::from_secs(30);

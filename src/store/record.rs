@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::secret::Secret;
 
@@ -163,6 +164,18 @@ pub struct Identity {
         skip_serializing_if = "Option::is_none"
     )]
     pub refresh: Option<Secret>,
+    /// How `refresh` is revoked, where the provider offers that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
+}
+
+/// Where the tokens of an identity provider are revoked (RFC 7009).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// The endpoint.
+    pub endpoint: Url,
+    /// The client that they were given to.
+    pub client: Client,
 }
 
 /// The client at the authorization server: registered by hand or on the fly (RFC 7591).

@@ -1,6 +1,8 @@
 //! `doctor`: each fault is recognised by its name, told with a remedy, and decides the exit code.
 
 mod certificates;
+#[cfg(target_os = "linux")]
+mod keyring;
 mod network;
 #[cfg(unix)]
 mod report;

@@ -342,6 +342,47 @@ fn the_token_of_a_company_is_revoked_with_and_without_a_secret() {
 }
 
 #[test]
+fn a_logout_ends_the_sign_in_at_the_provider_where_it_offers_that() {
+    for (offers, token) in [(true, true), (true, false), (false, true)] {
+        let company = Company::new();
+        let (scene, idp) = (&company.scene, &company.idp);
+        idp.set(|conduct| conduct.revocation = offers);
+        if !token {
+            idp.set(|conduct| conduct.refuses_machines = Some("server_error"));
+        }
+        company.seen(scene.command("login")).run("");
+        let record = std::fs::read(&scene.records()[0]).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        let output = scene.command("logout").watch(idp).run("");
+        assert!(
+            output.stdout.contains("revoked and forgotten"),
+            "{output:?}"
+        );
+        company.no_secret(&format!("{output:?}"));
+        let revoked = idp.revocations();
+        assert_eq!(revoked.len(), usize::from(offers));
+        if let Some(params) = revoked.first() {
+            assert_eq!(params["client_id"], "at-the-idp");
+            assert_eq!(params["token"], record["identity"]["refresh"]);
+        }
+        assert_eq!(scene.records().len(), 0);
+    }
+}
+
+#[test]
+fn a_provider_that_does_not_end_the_sign_in_is_told() {
+    let company = Company::new();
+    let scene = &company.scene;
+    let output = company.seen(scene.command("login")).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    company.idp.server.stop();
+    let output = scene.command("logout").run("");
+    assert!(output.stdout.contains("not revoked"), "{output:?}");
+    assert_eq!(scene.auth.revocations().len(), 1);
+    assert_eq!(scene.records().len(), 0);
+}
+
+#[test]
 fn an_id_token_in_a_file_needs_no_browser() {
     let company = Company::new();
     let (scene, idp) = (&company.scene, &company.idp);

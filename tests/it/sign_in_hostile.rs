@@ -1,14 +1,20 @@
 //! Servers that lie: what they name is not opened, not asked and not believed.
 #![cfg(unix)]
 
+use serde_json::json;
+
+use crate::relay::{Kind, Relay};
 use crate::support::authserver::{
     AUTHORIZE, AuthServer, Conduct, Iss, METADATA, Metadata, REGISTER, TOKEN,
 };
+use crate::support::browser::Browser;
 use crate::support::http::Response;
+use crate::support::launch::Launch;
 use crate::support::rpc::Rpc;
 use crate::support::scene::{Scene, address, addresses, say_hello};
-use crate::support::server::{Peer, Server};
+use crate::support::server::{Peer, Plan, Server};
 use crate::support::tether::Tether;
+use crate::support::tls::Ca;
 use crate::support::visit;
 
 /// The text of the refusal, and that nothing was opened for it.
@@ -275,4 +281,77 @@ fn the_users_headers_go_to_the_mcp_server_alone() {
         let metadata = request.path != "/mcp";
         assert_eq!(request.header("x-mine").is_none(), metadata, "{request}");
     }
+}
+
+/// A server on the internet whose sign-in page is at `page`. A proxy stands for the internet.
+fn on_the_internet(page: &str) -> (Server, Relay) {
+    let origin = "https://mcp.invalid";
+    let resource = json!({
+        "resource": format!("{origin}/mcp"),
+        "authorization_servers": [origin],
+    });
+    let metadata = json!({
+        "issuer": origin,
+        "authorization_endpoint": page,
+        "token_endpoint": format!("{origin}/token"),
+        "device_authorization_endpoint": format!("{origin}/device"),
+        "code_challenge_methods_supported": ["S256"],
+    });
+    let code = json!({
+        "device_code": "d",
+        "user_code": "ABCD",
+        "verification_uri": page,
+        "expires_in": 60,
+    });
+    let server = Plan::default().tls(&Ca::new()).serve(move |request| {
+        let document = match request.path.as_str() {
+            "/device" => Some(&code),
+            path if path.contains("protected-resource") => Some(&resource),
+            path if path.contains("authorization-server") => Some(&metadata),
+            _ => None,
+        };
+        let answer = match document {
+            Some(document) => Response::json(200, document.to_string()),
+            None => Response::status(401).header("www-authenticate", "Bearer"),
+        };
+        async { answer }
+    });
+    let relay = Relay::new(Kind::Http, server.address());
+    (server, relay)
+}
+
+#[test]
+fn a_server_on_the_internet_sends_nobody_to_what_is_private() {
+    let browser = Browser::new();
+    let run = |args: &[&str], page: &str| {
+        let (server, relay) = on_the_internet(page);
+        let launch = Launch::new()
+            .args(args.iter().copied())
+            .args(["https://mcp.invalid/mcp", "--client-id", "us"])
+            .args(["--insecure", "--store", "file", "--proxy"])
+            .arg(format!("http://{}", relay.address))
+            .env("BROWSER", browser.command());
+        launch.watch(&server).run("")
+    };
+    for page in [
+        "https://127.0.0.1:9/authorize",
+        "http://localhost:9/authorize",
+        "http://[::1]:9/authorize",
+        "https://10.0.0.1/authorize",
+        "https://192.168.1.1/authorize",
+    ] {
+        for args in [&["login"][..], &["login", "--device-code"], &["doctor"]] {
+            let output = run(args, page);
+            assert_eq!(output.code, Some(3), "{output:?}");
+            // Lines may be folded.
+            let told = format!("{}{}", output.stdout, output.stderr);
+            let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+            let why = "private network, and the MCP server is not";
+            assert!(told.contains(why), "{output:?}");
+            assert!(told.contains("misuse this machine"), "{output:?}");
+        }
+    }
+    assert_eq!(browser.opened(), 0);
+    let public = run(&["doctor"], "https://mcp.invalid/authorize");
+    assert!(public.stdout.contains("nobody is signed in"), "{public:?}");
 }

@@ -14,6 +14,7 @@ use crate::auth::metadata::ServerMetadata;
 use crate::auth::prompt::Prompt;
 use crate::error::Failure;
 use crate::store::Client;
+use url::Url;
 
 /// The grant (RFC 8628 §3.4).
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -61,15 +62,18 @@ impl Attempt {
         }
         let given: StandardDeviceAuthorizationResponse =
             request.request_async(http).await.map_err(no_code)?;
+        let page = given.verification_uri();
         let filled_in = given.verification_uri_complete();
-        let prompt = Prompt::with_code(
-            given.verification_uri().as_str(),
-            given.user_code().secret(),
-            filled_in.map(|url| url.secret().as_str()),
-        )
-        .map_err(|wrong| Failure::Credentials {
-            what: wrong.to_string(),
-            hint: "tell the server's owner; it is not shown",
+        let filled_in = filled_in.map(|url| url.secret().as_str());
+        let parsed = filled_in.and_then(|url| Url::parse(url).ok());
+        http.may_show(Some(page.url())).await?;
+        http.may_show(parsed.as_ref()).await?;
+        let code = given.user_code().secret();
+        let prompt = Prompt::with_code(page.as_str(), code, filled_in).map_err(|wrong| {
+            Failure::Credentials {
+                what: wrong.to_string(),
+                hint: "tell the server's owner; it is not shown",
+            }
         })?;
         Ok(Self {
             server: server.clone(),

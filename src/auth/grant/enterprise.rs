@@ -4,12 +4,10 @@
 
 use std::path::PathBuf;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::assertion::SigningKey;
+use super::id_token::{is_of, lasts, part};
 use super::request::{Proof, send, send_once};
 use super::run::{Ask, Denied, Got};
 use super::workload::JWT_BEARER;
@@ -19,14 +17,13 @@ use crate::auth::dpop;
 use crate::auth::flow::{self, NoToken, read_refusal, read_tokens};
 use crate::auth::http::OauthHttp;
 use crate::auth::metadata::ServerMetadata;
-use crate::auth::oauth::now;
 use crate::auth::options::Options;
 use crate::auth::provider::{self, Choice};
 use crate::auth::registration::AuthMethod;
 use crate::error::Failure;
 use crate::net::addresses::Reach;
 use crate::secret::Secret;
-use crate::store::{Client, Identity};
+use crate::store::{Client, Identity, Revocation};
 use url::Url;
 
 /// The profile that a server for such grants lists.
@@ -34,9 +31,6 @@ const PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 
 /// The kind of token that such a grant is.
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
-
-/// Seconds that an identity must last for it to be used.
-const MARGIN: u64 = 10;
 
 /// The identity provider of the company.
 #[derive(Debug, Clone)]
@@ -76,7 +70,7 @@ pub(super) enum Held {
     /// As it was.
     AtHand(Secret),
     /// Renewed: the one of before may be worth nothing by now.
-    Renewed(Identity),
+    Renewed(Box<Identity>),
 }
 
 impl Idp {
@@ -116,6 +110,15 @@ impl Idp {
         client
     }
 
+    /// Where a sign-in there is revoked.
+    pub(super) fn revocation(&self, found: &Found) -> Option<Revocation> {
+        let endpoint = found.server.revocation_endpoint.as_ref()?;
+        Some(Revocation {
+            endpoint: endpoint.clone(),
+            client: self.client(found),
+        })
+    }
+
     /// The user's identity without the user: from the file, as it was kept, or renewed.
     pub(super) async fn identity(
         &self,
@@ -128,8 +131,7 @@ impl Idp {
         }
         let needed = |why| Denied::Identity(signed_out(why));
         // What another provider gave is not shown to this one.
-        let claims = |kept: &Identity| part::<Claims>(kept.id_token.expose(), 1);
-        let kept = kept.filter(|kept| claims(kept).is_none_or(|claims| claims.are_of(self)));
+        let kept = kept.filter(|kept| is_of(&kept.id_token, self));
         let kept = kept.ok_or_else(|| needed("nobody has signed in there"))?;
         if lasts(&kept.id_token) {
             return Ok(Held::AtHand(kept.id_token.clone()));
@@ -148,10 +150,11 @@ impl Idp {
         let id_token = fresh
             .id
             .ok_or_else(|| needed("it gave no other ID token"))?;
-        Ok(Held::Renewed(Identity {
+        Ok(Held::Renewed(Box::new(Identity {
             id_token,
             refresh: fresh.refresh.or_else(|| Some(refresh.clone())),
-        }))
+            revocation: self.revocation(found),
+        })))
     }
 }
 
@@ -268,83 +271,11 @@ fn grant(body: &[u8]) -> Option<Secret> {
     right.then(|| Secret::new(answer.access_token))
 }
 
-/// What an ID token says (OpenID Connect Core §2).
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: Audience,
-    exp: u64,
-    #[serde(default)]
-    nonce: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Claims {
-    /// Whether the provider said it, to our client there.
-    fn are_of(&self, idp: &Idp) -> bool {
-        let ours = match &self.aud {
-            Audience::One(one) => *one == idp.client_id,
-            Audience::Many(many) => many.contains(&idp.client_id),
-        };
-        ours && self.iss == idp.issuer
-    }
-}
-
-fn lasts(id_token: &Secret) -> bool {
-    part(id_token.expose(), 1).is_some_and(|claims: Claims| claims.exp > now() + MARGIN)
-}
-
-/// Checks the ID token of a sign-in that has just ended. It came from the provider itself: its signature says nothing more
-/// (OpenID Connect Core §3.1.3.7).
-///
-/// # Errors
-/// It is for somebody else, or of another sign-in, or has ended.
-pub(super) fn check(id_token: &Secret, idp: &Idp, nonce: &str) -> Result<(), Failure> {
-    let claims: Option<Claims> = part(id_token.expose(), 1);
-    let right =
-        claims.filter(|claims| claims.are_of(idp) && claims.nonce.as_deref() == Some(nonce));
-    let (what, hint) = match right {
-        Some(claims) if claims.exp > now() => return Ok(()),
-        Some(_) => (
-            "an ID token that has ended already",
-            "check the clock of this machine; if it is right, tell whoever runs the identity provider",
-        ),
-        None => (
-            "no ID token for this sign-in",
-            "sign in again; if it keeps failing, tell whoever runs the identity provider",
-        ),
-    };
-    Err(Failure::Credentials {
-        what: format!("the identity provider {} sent {what}", idp.issuer),
-        hint,
-    })
-}
-
-/// A part of a JSON Web Token, by its place.
-fn part<T: DeserializeOwned>(token: &str, place: usize) -> Option<T> {
-    let part = URL_SAFE_NO_PAD.decode(token.split('.').nth(place)?).ok()?;
-    serde_json::from_slice(&part).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ID_JAG, Idp, check, grant, lasts};
-    use crate::auth::oauth::now;
-    use crate::secret::Secret;
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde_json::{Value, json};
-
-    fn token(header: &Value, claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        format!("{}.{}.c2ln", part(header), part(claims))
-    }
+    use super::{ID_JAG, grant};
+    use crate::auth::grant::id_token::tests::token;
+    use serde_json::json;
 
     #[test]
     fn a_grant_is_one_in_all_it_says() {
@@ -362,39 +293,5 @@ mod tests {
         assert!(answer(&jag, ID_JAG, "Bearer").is_none());
         assert!(answer(&other, ID_JAG, "N_A").is_none());
         assert!(answer("opaque", ID_JAG, "N_A").is_none());
-    }
-
-    #[test]
-    fn an_id_token_must_be_for_us_and_for_this_sign_in() {
-        let idp = Idp {
-            issuer: "https://idp".to_owned(),
-            client_id: "us".to_owned(),
-            secret: None,
-            id_token_file: None,
-            key: None,
-        };
-        let of = |iss: &str, aud: Value, nonce: &str, exp: u64| {
-            let claims = json!({ "iss": iss, "aud": aud, "nonce": nonce, "exp": exp, "sub": "u" });
-            Secret::new(token(&json!({}), &claims))
-        };
-        let later = now() + 600;
-        let table = [
-            (of("https://idp", "us".into(), "n", later), true),
-            (of("https://idp", json!(["x", "us"]), "n", later), true),
-            (of("https://idp/", "us".into(), "n", later), false),
-            (of("https://idp", "x".into(), "n", later), false),
-            (of("https://idp", "us".into(), "m", later), false),
-            (of("https://idp", "us".into(), "n", 1000), false),
-            (Secret::new("no".to_owned()), false),
-        ];
-        for (id_token, right) in &table {
-            assert_eq!(check(id_token, &idp, "n").is_ok(), *right);
-        }
-        let ended = check(&table[5].0, &idp, "n").unwrap_err();
-        assert!(ended.to_string().contains("has ended"), "{ended}");
-        // It is good for the sign-in that it is of, and not for a later one.
-        let soon = of("https://idp", "us".into(), "n", now() + 5);
-        assert!(check(&soon, &idp, "n").is_ok() && !lasts(&soon));
-        assert!(lasts(&table[0].0) && !lasts(&table[5].0) && !lasts(&table[6].0));
     }
 }

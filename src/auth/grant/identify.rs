@@ -3,7 +3,8 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::enterprise::{Found, Idp, check};
+use super::enterprise::{Found, Idp};
+use super::id_token::check;
 use crate::auth::discovery::{Discovered, Source};
 use crate::auth::dpop::Demand;
 use crate::auth::flow::{self, Attempt, Extras, PkceCheck, Wishes};
@@ -21,6 +22,8 @@ impl Procedure<'_> {
     pub(super) async fn identify(&self, idp: &Idp) -> Result<Identified, Failure> {
         let options = &self.oauth.options;
         let found = idp.find(options).await?;
+        let page = &found.server.authorization_endpoint;
+        found.http.may_show(page.as_ref()).await?;
         let callback = &options.callback;
         let port = callback.port.map_or(Port::Any, Port::Exactly);
         let mut listener =
@@ -65,6 +68,7 @@ impl Procedure<'_> {
             Ok::<_, Failure>(Identity {
                 id_token,
                 refresh: tokens.refresh,
+                revocation: idp.revocation(&found),
             })
         };
         match signed_in.await {

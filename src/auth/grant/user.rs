@@ -33,7 +33,7 @@ impl Oauth {
         };
         let token = identity.id_token.clone();
         if let Some(record) = record {
-            record.identity = Some(identity);
+            record.identity = Some(*identity);
             self.keep_identity(record).await;
         }
         Ok(token)

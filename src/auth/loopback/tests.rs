@@ -1,3 +1,4 @@
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -5,7 +6,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Announced, Callback, End, Host, Listener, Outcome, Port};
+use super::{Announced, Callback, End, Host, Listener, NotBound, Outcome, Port};
+use crate::error::Failure;
 use crate::secret::Secret;
 
 /// Longer than anything here takes.
@@ -71,7 +73,7 @@ async fn meet(listener: &mut Listener, query: &str) -> (Callback, TcpStream) {
 
 fn is_pending(browser: &TcpStream) -> bool {
     let read = browser.try_read(&mut [0]);
-    read.is_err_and(|wrong| wrong.kind() == std::io::ErrorKind::WouldBlock)
+    read.is_err_and(|wrong| wrong.kind() == ErrorKind::WouldBlock)
 }
 
 #[tokio::test]
@@ -285,12 +287,34 @@ async fn a_taken_port_is_given_up_unless_it_was_asked_for() {
     assert_ne!(other.unwrap().port(), port);
     for host in [Host::Ipv4, Host::Localhost] {
         let refused = Listener::bind(host, Port::Exactly(port), "/cb").await;
-        let said = refused.unwrap_err().to_string();
-        assert!(said.contains(&format!("{host}:{port}")), "{said}");
+        let said = Failure::from(refused.unwrap_err());
+        let told = format!("{said} {}", said.hint().unwrap());
+        assert!(told.contains(&format!("{host}:{port}")), "{told}");
+        assert!(told.contains("close the program"), "{told}");
     }
     drop(taken);
     let same = Listener::bind(Host::Ipv4, Port::Preferred(port), "/cb").await;
     assert_eq!(same.unwrap().port(), port);
+}
+
+#[test]
+fn each_reason_has_its_own_remedy() {
+    for (kind, remedy) in [
+        (ErrorKind::AddrInUse, "close the program"),
+        (ErrorKind::PermissionDenied, "above 1023"),
+        (ErrorKind::AddrNotAvailable, "--host"),
+        (ErrorKind::OutOfMemory, "another callback port"),
+    ] {
+        let wrong = NotBound::Port {
+            at: "127.0.0.1:80".to_owned(),
+            why: kind.into(),
+        };
+        let failure = Failure::from(wrong);
+        let hint = failure.hint().unwrap();
+        assert!(hint.contains(remedy), "{failure} {hint}");
+        let taken = failure.to_string().contains("another program");
+        assert_eq!(taken, kind == ErrorKind::AddrInUse, "{failure}");
+    }
 }
 
 #[tokio::test]

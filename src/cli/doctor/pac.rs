@@ -4,6 +4,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use tokio::process::Command;
 use url::Url;
 
@@ -26,7 +28,9 @@ pub fn named(wanted: &Proxy, url: &Url, env: &Env<'_>) -> Option<Finding> {
         Proxy::Url(given) => ("--proxy".to_owned(), given.expose().clone()),
         Proxy::Environment => variables(url)
             .into_iter()
-            .find_map(|name| Some((name.to_owned(), env(name).filter(|text| !text.is_empty())?)))?,
+            .filter_map(|spellings| first(spellings, env))
+            .map(|(name, text)| (name.to_owned(), text))
+            .find(|(_, text)| !text.is_empty())?,
     };
     let shown = script(&text)?;
     Some(
@@ -40,13 +44,28 @@ pub fn named(wanted: &Proxy, url: &Url, env: &Env<'_>) -> Option<Finding> {
     )
 }
 
-/// The variables that count for a URL, the first of which that is set does.
-fn variables(url: &Url) -> [&'static str; 4] {
-    if url.scheme() == "https" {
-        ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+/// Whether the environment says that this server is reached without a proxy.
+pub fn is_excepted(url: &Url, env: &Env<'_>) -> bool {
+    let (_, rules) = first(["NO_PROXY", "no_proxy"], env).unwrap_or_default();
+    let any = Matcher::builder().all("http://proxy").no(rules).build();
+    let to = url.as_str().parse::<Uri>();
+    to.is_ok_and(|to| any.intercept(&to).is_none())
+}
+
+/// The variables that count for a URL, each in its two spellings, as the HTTP client of the bridge reads them.
+fn variables(url: &Url) -> [[&'static str; 2]; 2] {
+    let of_scheme = if url.scheme() == "https" {
+        ["HTTPS_PROXY", "https_proxy"]
     } else {
-        ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
-    }
+        ["HTTP_PROXY", "http_proxy"]
+    };
+    [of_scheme, ["ALL_PROXY", "all_proxy"]]
+}
+
+/// The first spelling that is set, to something or nothing: the other one does not count.
+fn first(spellings: [&'static str; 2], env: &Env<'_>) -> Option<(&'static str, String)> {
+    let mut all = spellings.into_iter();
+    all.find_map(|name| Some((name, env(name)?)))
 }
 
 /// What is told of a value that names a script, or asks for one to be found.
@@ -171,7 +190,7 @@ async fn ask(program: &str, args: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{named, script};
+    use super::{is_excepted, named, script};
     use crate::net::client::Proxy;
     use crate::secret::Secret;
     use url::Url;
@@ -214,5 +233,38 @@ mod tests {
         assert!(named(&Proxy::Direct, &https, &env).is_none());
         let given = Proxy::Url(Secret::new("http://x/a.pac".to_owned()));
         assert!(named(&given, &local, &env).is_some());
+    }
+
+    #[test]
+    fn the_spelling_that_counts_is_the_one_of_the_http_client() {
+        let https = Url::parse("https://mcp.example/mcp").unwrap();
+        let script = "http://x/proxy.pac";
+        for (upper, lower, is_script) in [
+            (Some(script), Some("http://x:1"), true),
+            (Some("http://x:1"), Some(script), false),
+            (Some(""), Some(script), false),
+            (None, Some(script), true),
+        ] {
+            let env = |name: &str| match name {
+                "HTTPS_PROXY" => upper.map(str::to_owned),
+                "https_proxy" => lower.map(str::to_owned),
+                _ => None,
+            };
+            let found = named(&Proxy::Environment, &https, &env);
+            assert_eq!(found.is_some(), is_script, "{upper:?} {lower:?}");
+        }
+    }
+
+    #[test]
+    fn no_proxy_excepts_hosts_their_subdomains_and_networks() {
+        let excepted = |rules: &str, url: &str| {
+            let env = |name: &str| (name == "no_proxy").then(|| rules.to_owned());
+            is_excepted(&Url::parse(url).unwrap(), &env)
+        };
+        assert!(excepted("corp.example", "https://mcp.corp.example/mcp"));
+        assert!(excepted("10.0.0.0/8", "https://10.1.2.3/mcp"));
+        assert!(excepted("*", "https://mcp.example/mcp"));
+        assert!(!excepted("other.example", "https://mcp.example/mcp"));
+        assert!(!excepted("", "https://mcp.example/mcp"));
     }
 }

@@ -41,6 +41,9 @@ pub async fn check(patient: &mut Patient<'_>) -> Finding {
         return Finding::skip("not tried: there is no URL");
     };
     let wanted = patient.network(&url).proxy;
+    if matches!(wanted, Proxy::Environment) && pac::is_excepted(&url, patient.env) {
+        return Finding::ok("none: NO_PROXY names the server");
+    }
     if let Some(finding) = pac::named(&wanted, &url, patient.env) {
         patient.stopped = Some("proxy");
         return finding;

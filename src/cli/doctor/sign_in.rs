@@ -1,10 +1,7 @@
-//! What signing in needs: the metadata, a client, the port that the browser comes back to, and a sign-in that is kept. Nothing is
-//! registered, and nobody is signed in.
+//! What signing in needs: the metadata, a client, and a sign-in that is kept. Nothing is registered, and nobody is signed in.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use tokio::io::AsyncWriteExt;
 
 use super::check::Finding;
 use super::contact;
@@ -12,11 +9,12 @@ use super::patient::Patient;
 use crate::auth::challenge::{challenges, oauth};
 use crate::auth::discovery::Source;
 use crate::auth::examine::{Examined, Identified};
-use crate::auth::loopback::{Host, Listener, Port};
+use crate::auth::loopback::Host;
 use crate::auth::{Authorizer, Oauth};
 use crate::bridge::Order;
 use crate::cli::account::Account;
-use crate::error::{Exit, Failure};
+use crate::cli::args::Bridge as Args;
+use crate::error::{Claim, Exit, Failure};
 use crate::store::Record;
 use crate::transport::{Http, Outgoing, Transport};
 
@@ -40,7 +38,7 @@ pub async fn metadata(patient: &mut Patient<'_>) -> Finding {
     let oauth_side = match remote.exchange.authorizer() {
         Authorizer::Oauth(oauth) => Arc::clone(oauth),
         other => {
-            let finding = refused(other);
+            let finding = refused(other, patient.args);
             patient.stopped = Some("metadata");
             return finding;
         }
@@ -71,28 +69,38 @@ pub async fn metadata(patient: &mut Patient<'_>) -> Finding {
 }
 
 /// A 401 where no sign-in can help.
-fn refused(authorizer: &Authorizer) -> Finding {
+fn refused(authorizer: &Authorizer, args: &Args) -> Finding {
+    let given = !args.remote.header.is_empty() || !args.remote.header_file.is_empty();
     let finding = match authorizer {
         Authorizer::Command(_) => Finding::fail(
             Exit::Auth,
             "the server refuses the headers that --header-command prints (HTTP 401)",
             "run the command by hand and look at what it prints",
         ),
-        _ => Finding::fail(
+        _ if given => Finding::fail(
             Exit::Auth,
             "the server refuses the given headers (HTTP 401)",
             "check the token in the Authorization header, or take the header and --auth none away to sign in with the browser",
+        ),
+        _ => Finding::fail(
+            Exit::Auth,
+            "the server wants a sign-in (HTTP 401), and --auth none leaves it out",
+            "take --auth none away to sign in with the browser, or give the server's token with --header-file FILE",
         ),
     };
     finding.fault("unauthorized")
 }
 
 fn unbelieved(failure: &Failure) -> Finding {
-    let told = failure.to_string();
     let fault = match failure {
         Failure::NoSignIn => "no-metadata",
-        Failure::Credentials { .. } if told.contains("calls itself") => "wrong-issuer",
-        Failure::Credentials { .. } if told.contains("is for another resource") => "wrong-resource",
+        Failure::Mismatch {
+            of: Claim::Issuer, ..
+        } => "wrong-issuer",
+        Failure::Mismatch {
+            of: Claim::Resource,
+            ..
+        } => "wrong-resource",
         Failure::Credentials { .. } => "metadata",
         _ => "metadata-unreachable",
     };
@@ -166,95 +174,12 @@ pub fn client(patient: &Patient<'_>) -> Finding {
     }
 }
 
-fn no_sign_in(patient: &Patient<'_>) -> Finding {
+/// Why there is nothing to look at.
+pub fn no_sign_in(patient: &Patient<'_>) -> Finding {
     Finding::skip(match patient.no_ground() {
         Some(why) => why,
         None => "the server asks for no sign-in".to_owned(),
     })
-}
-
-/// The port that the browser comes back to.
-pub async fn callback(patient: &Patient<'_>) -> Finding {
-    let Some(oauth) = patient.oauth() else {
-        return no_sign_in(patient);
-    };
-    let given = oauth.options().callback.port;
-    let wanted = match &patient.examined {
-        Some(examined) => examined.callback,
-        // Whether it will be needed is not known; whether it can be had is.
-        None => given.map(|port| {
-            (
-                oauth.options().callback.host.unwrap_or(Host::Ipv4),
-                Port::Exactly(port),
-            )
-        }),
-    };
-    if !oauth.grant().needs_person() {
-        return Finding::skip("tokens are had without a browser");
-    }
-    let Some((host, port)) = wanted else {
-        return match &patient.examined {
-            Some(_) => Finding::skip("signing in is by a code on any device"),
-            None => no_sign_in(patient),
-        };
-    };
-    let path = &oauth.options().callback.path;
-    let (number, wish) = match port {
-        Port::Any => (None, Port::Any),
-        Port::Exactly(number) | Port::Preferred(number) => (Some(number), Port::Exactly(number)),
-    };
-    let bound = Listener::bind(host, wish, path).await;
-    match (bound, number, port) {
-        (Ok(listener), None, _) => {
-            Finding::ok(format!("any free port, {} for one", listener.port())).with("port", listener.port())
-        }
-        (Ok(_), Some(number), _) => Finding::ok(format!("port {number} is free")).with("port", number),
-        (Err(_), Some(number), Port::Preferred(_)) => Finding::warn(
-            format!("port {number}, which is registered, is taken: {}; another one is taken and registered anew", holder(number).await),
-            look(number),
-        )
-        .fault("port-taken")
-        .with("port", number),
-        (Err(_), Some(number), _) => Finding::fail(
-            Exit::Auth,
-            format!("port {number}, which the browser comes back to, is taken: {}", holder(number).await),
-            format!("{}; or give another port after the URL", look(number)),
-        )
-        .fault("port-taken")
-        .with("port", number),
-        (Err(failure), None, _) => Finding::of_failure(&failure),
-    }
-}
-
-/// Who may hold a port: what answers like the end of a sign-in is one of us.
-async fn holder(port: u16) -> &'static str {
-    let asked = async {
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .ok()?;
-        let request = format!("GET / HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = vec![0; 4096];
-        let length = tokio::io::AsyncReadExt::read(&mut stream, &mut answer)
-            .await
-            .ok()?;
-        let answer = String::from_utf8_lossy(answer.get(..length)?).to_ascii_lowercase();
-        Some(answer.contains("mcp-tether"))
-    };
-    match tokio::time::timeout(Duration::from_secs(1), asked).await {
-        Ok(Some(true)) => "a mcp-tether that is signing in may hold it",
-        _ => "another program holds it, or another sign-in",
-    }
-}
-
-fn look(port: u16) -> String {
-    if cfg!(windows) {
-        format!("see who holds it with: netstat -ano | findstr :{port}")
-    } else if cfg!(target_os = "linux") {
-        format!("see who holds it with: ss -ltnp 'sport = :{port}'")
-    } else {
-        format!("see who holds it with: lsof -nP -iTCP:{port} -sTCP:LISTEN")
-    }
 }
 
 /// The sign-in that is kept, and whether the server takes it.
@@ -366,7 +291,8 @@ async fn taken(patient: &Patient<'_>) -> Result<(), Failure> {
             | Failure::Unauthorized(_)
             | Failure::SignIn { .. }
             | Failure::NoSignIn
-            | Failure::Credentials { .. }),
+            | Failure::Credentials { .. }
+            | Failure::Mismatch { .. }),
         )) => Err(failure),
         // It read the token and says something else.
         Ok(Err(_)) | Err(_) => Ok(()),

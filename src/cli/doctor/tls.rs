@@ -1,7 +1,7 @@
 //! The TLS of the server. Whether it is accepted is for the bridge's own client to say, which sends the first request; what the
 //! server shows is seen in a handshake of our own that believes anything and sends nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -24,12 +24,19 @@ use crate::net::guard;
 /// What the server showed.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    /// Its certificates and the version, as far as it came to them.
+    pub shown: Shown,
+    /// The time the handshake took.
+    pub took: Duration,
+}
+
+/// The server's part in a handshake.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
     /// Its certificates, its own first.
     pub chain: Vec<CertificateDer<'static>>,
     /// The version of TLS.
-    pub version: String,
-    /// The time the handshake took.
-    pub took: Duration,
+    pub version: Option<&'static str>,
 }
 
 /// Looks at the certificates, and sends the first request.
@@ -77,7 +84,8 @@ pub async fn check(patient: &mut Patient<'_>) -> Finding {
 
 fn judged(patient: &Patient<'_>, url: &Url, contact: &Result<Contact, NoContact>) -> Finding {
     let host = url.host_str().unwrap_or_default();
-    let chain = patient.seen.as_ref().map_or(&[][..], |seen| &seen.chain);
+    let shown = patient.seen.as_ref().map(|seen| &seen.shown);
+    let chain = shown.map_or(&[][..], |shown| &shown.chain);
     let finding = match contact {
         Err(NoContact { tls: Some(wrong), .. }) => chain::fault(wrong, chain, host),
         _ if patient.network(url).verify == Verify::Nothing => Finding::warn(
@@ -85,17 +93,17 @@ fn judged(patient: &Patient<'_>, url: &Url, contact: &Result<Contact, NoContact>
             "give the authority's certificate with --ca-file FILE in place of --insecure",
         )
         .fault("insecure"),
-        _ => match (&patient.seen, &patient.hop, contact) {
-            (Some(seen), _, _) => {
-                let told = chain::told(chain, host);
-                Finding::ok(format!("{}, {told}", seen.version))
+        _ => match (shown, &patient.hop, contact) {
+            (Some(shown), _, _) => {
+                let version = shown.version.unwrap_or("TLS");
+                Finding::ok(format!("{version}, {}", chain::told(chain, host)))
             }
             (None, Hop::Proxy, Ok(_)) => Finding::ok("accepted, through the proxy"),
             (None, ..) => Finding::skip("not seen: there was no connection"),
         },
     };
-    let finding = match &patient.seen {
-        Some(seen) => finding.with("version", seen.version.as_str()),
+    let finding = match shown.and_then(|shown| shown.version) {
+        Some(version) => finding.with("version", version),
         None => finding,
     };
     finding.with("chain", chain::details(chain))
@@ -117,10 +125,11 @@ fn no_tls(url: &Url, why: &str) -> Finding {
     .fault("no-tls")
 }
 
-/// Looks at the handshake of the server.
+/// Looks at the handshake of the server. It need not come to its end: a server may want a certificate of the client, and this
+/// shows none.
 ///
 /// # Errors
-/// Why there was none.
+/// Why nothing was seen of one.
 pub async fn look(url: &Url, stream: TcpStream, limit: Duration) -> Result<Seen, String> {
     let host = url.host_str().unwrap_or_default();
     let host = host
@@ -131,7 +140,7 @@ pub async fn look(url: &Url, stream: TcpStream, limit: Duration) -> Result<Seen,
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let recorder = Arc::new(Recorder {
         provider: Arc::clone(&provider),
-        chain: Mutex::default(),
+        shown: Mutex::default(),
     });
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -142,32 +151,25 @@ pub async fn look(url: &Url, stream: TcpStream, limit: Duration) -> Result<Seen,
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let begun = Instant::now();
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    let connected = match tokio::time::timeout(limit, connecting).await {
-        Ok(connected) => connected.map_err(|wrong| said(&wrong))?,
+    let ended = tokio::time::timeout(limit, connecting).await;
+    let shown = recorder.shown().clone();
+    match ended {
+        Ok(Err(wrong)) if shown.chain.is_empty() => not_tls(&wrong)?,
         Err(_) => return Err(format!("nothing came for {} s", limit.as_secs_f64())),
-    };
-    let (_, connection) = connected.get_ref();
-    let version = match connection.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
-        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
-        _ => "TLS",
-    };
-    let chain = recorder
-        .chain
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+        Ok(_) => {}
+    }
     Ok(Seen {
-        chain: chain.clone(),
-        version: version.to_owned(),
+        shown,
         took: begun.elapsed(),
     })
 }
 
-fn said(wrong: &std::io::Error) -> String {
+/// Whether a handshake without certificates was one at all.
+fn not_tls(wrong: &std::io::Error) -> Result<(), String> {
     match wrong.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(rustls::Error::InvalidMessage(_)) => "what answers does not speak TLS".to_owned(),
-        Some(other) => other.to_string(),
-        None => super::network::told(wrong),
+        Some(rustls::Error::InvalidMessage(_)) => Err("what answers does not speak TLS".to_owned()),
+        Some(_) => Ok(()),
+        None => Err(super::network::told(wrong)),
     }
 }
 
@@ -175,7 +177,13 @@ fn said(wrong: &std::io::Error) -> String {
 #[derive(Debug)]
 struct Recorder {
     provider: Arc<CryptoProvider>,
-    chain: Mutex<Vec<CertificateDer<'static>>>,
+    shown: Mutex<Shown>,
+}
+
+impl Recorder {
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ServerCertVerifier for Recorder {
@@ -189,7 +197,7 @@ impl ServerCertVerifier for Recorder {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let all = std::iter::once(own).chain(others);
         let all = all.map(|certificate| certificate.clone().into_owned());
-        *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = all.collect();
+        self.shown().chain = all.collect();
         Ok(ServerCertVerified::assertion())
     }
 
@@ -199,6 +207,7 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.shown().version = Some("TLS 1.2");
         let known = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, known)
     }
@@ -209,6 +218,7 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.shown().version = Some("TLS 1.3");
         let known = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, known)
     }

@@ -95,14 +95,23 @@ fn no_check_at_all_is_a_warning() {
 #[test]
 fn a_certificate_of_the_client_may_be_wanted() {
     let ca = Ca::new();
-    let mcp = LegacyPlan::default().serve_on(Plan::default().mutual_tls(&ca));
-    let doctor = run(to(&mcp).arg("--ca-file").arg(ca.file()));
-    doctor.fails("tls", "tls-alert", 4, "--client-cert");
-    let (cert, key) = ca.client_files();
-    let launch = to(&mcp).arg("--ca-file").arg(ca.file());
-    let launch = launch.arg("--client-cert").arg(cert);
-    let doctor = run(launch.arg("--client-key").arg(key));
-    assert_eq!(doctor.output.code, Some(0), "{:#}", doctor.document);
+    // With TLS 1.2 the handshake ends without one.
+    for (plan, version) in [
+        (Plan::default().mutual_tls(&ca), "TLS 1.3"),
+        (Plan::default().mutual_tls12(&ca), "TLS 1.2"),
+    ] {
+        let mcp = LegacyPlan::default().serve_on(plan);
+        let doctor = run(to(&mcp).arg("--ca-file").arg(ca.file()));
+        doctor.fails("tls", "tls-alert", 4, "--client-cert");
+        let (cert, key) = ca.client_files();
+        let launch = to(&mcp).arg("--ca-file").arg(ca.file());
+        let launch = launch.arg("--client-cert").arg(cert);
+        let doctor = run(launch.arg("--client-key").arg(key));
+        assert_eq!(doctor.output.code, Some(0), "{:#}", doctor.document);
+        let tls = doctor.is("tls", "ok");
+        assert_eq!(tls["details"]["version"], version);
+        assert_eq!(tls["details"]["chain"][0]["issuer"], "mcp-tether test CA");
+    }
 }
 
 #[test]

@@ -152,6 +152,37 @@ fn scripts_in_place_of_proxies_are_recognised() {
     doctor.is("proxy", "ok");
 }
 
+#[test]
+fn a_server_that_no_proxy_names_needs_none() {
+    let script = "http://wpad.corp.invalid/proxy.pac";
+    for (rules, name) in [("corp.invalid", "NO_PROXY"), ("*", "no_proxy")] {
+        let launch = at("https://mcp.corp.invalid/mcp").env(name, rules);
+        let launch = launch.env("HTTPS_PROXY", script).env("auto_proxy", script);
+        let doctor = run(launch);
+        let found = doctor.is("proxy", "ok")["found"].as_str().unwrap();
+        assert!(found.contains("NO_PROXY"), "{found}");
+        doctor.fails("dns", "unknown-host", 4, "VPN");
+    }
+    let launch = at("https://mcp.invalid/mcp").env("NO_PROXY", "corp.invalid");
+    run(launch.env("HTTPS_PROXY", script)).fails("proxy", "pac", 4, "--no-proxy");
+}
+
+// Elsewhere both are one.
+#[cfg(unix)]
+#[test]
+fn of_two_spellings_the_one_that_the_client_takes_is_looked_at() {
+    let script = "http://wpad.corp.invalid/proxy.pac";
+    let mcp = Legacy::new();
+    let relay = Relay::new(Kind::Http, mcp.server.address());
+    let proxy = format!("http://{}", relay.address);
+    let launch = || at("http://mcp.invalid/mcp").arg("--allow-http").watch(&mcp);
+    let doctor = run(launch().env("HTTP_PROXY", &proxy).env("http_proxy", script));
+    assert_eq!(doctor.is("proxy", "ok")["details"]["proxy"], proxy);
+    assert_eq!(doctor.output.code, Some(0), "{:#}", doctor.document);
+    let doctor = run(launch().env("HTTP_PROXY", script).env("http_proxy", &proxy));
+    doctor.fails("proxy", "pac", 4, "--no-proxy");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_script_of_a_desktop_is_recognised() {

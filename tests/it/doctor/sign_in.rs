@@ -145,6 +145,41 @@ fn a_401_without_metadata_is_recognised() {
 }
 
 #[test]
+fn a_401_without_a_sign_in_is_told_as_what_it_is() {
+    let scene = Scene::new();
+    scene.auth.server.allow_idle();
+    for (args, told, remedy) in [
+        (
+            &[][..],
+            "--auth none leaves it out",
+            "take --auth none away",
+        ),
+        (
+            &["--header", "X-Key: 1"][..],
+            "given headers",
+            "check the token",
+        ),
+    ] {
+        let found = doctor(&scene, &[&["--auth", "none"], args].concat());
+        found.fails("metadata", "unauthorized", 3, remedy);
+        let said = found.check("metadata")["found"].as_str().unwrap();
+        assert!(said.contains(told), "{said}");
+    }
+}
+
+#[test]
+fn a_port_that_this_user_may_not_have_is_not_told_as_taken() {
+    let denied = TcpListener::bind("127.0.0.1:1").map_err(|wrong| wrong.kind());
+    if !matches!(denied, Err(std::io::ErrorKind::PermissionDenied)) {
+        // Root may have any.
+        return;
+    }
+    let scene = Scene::new();
+    let found = doctor(&scene, &["1"]);
+    found.fails("callback", "port-denied", 3, "above 1023");
+}
+
+#[test]
 fn a_port_that_is_taken_is_recognised() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -56,6 +56,12 @@ impl Plan {
         self
     }
 
+    /// Speaks TLS 1.2 alone and wants a client certificate of that authority.
+    pub fn mutual_tls12(mut self, ca: &Ca) -> Self {
+        self.tls = Some(ca.server_with(Mutual::Required, &[&rustls::version::TLS12]));
+        self
+    }
+
     /// Offers HTTP/2 beside HTTP/1.1 over TLS; without TLS speaks HTTP/2 alone.
     pub fn http2(mut self) -> Self {
         self.http2 = true;

@@ -11,7 +11,7 @@ use rcgen::{
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ALL_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 /// A certificate authority that lives as long as its test, with its files in a private folder.
@@ -115,6 +115,15 @@ impl Ca {
 
     /// What a server on loopback needs; `Mutual::Required` refuses clients without a certificate.
     pub(in crate::support) fn server(&self, mutual: Mutual) -> ServerConfig {
+        self.server_with(mutual, ALL_VERSIONS)
+    }
+
+    /// The same for those versions of TLS alone.
+    pub(in crate::support) fn server_with(
+        &self,
+        mutual: Mutual,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ServerConfig {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("the names");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -138,7 +147,7 @@ impl Ca {
         };
         let provider = Arc::new(default_provider());
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("the provider has both versions");
         let config = match mutual {
             Mutual::None => config.with_no_client_auth(),
