@@ -1,8 +1,9 @@
 //! `call` where servers, schemas and outputs are less common.
 
 use crate::call::{call, giving, sent};
-use crate::support::launch::Launch;
-use crate::support::mcp::WebSocket;
+use crate::support::launch::{Launch, run};
+use crate::support::mcp::{Legacy, WebSocket};
+use crate::support::server::Peer;
 
 #[test]
 fn a_websocket_server_is_called_like_any_other() {
@@ -60,4 +61,28 @@ fn a_result_without_files_is_told_where_files_were_asked_for() {
         output.stderr.contains("--output saved nothing"),
         "{output:?}"
     );
+}
+
+#[test]
+fn a_folder_for_the_result_is_refused_before_the_call() {
+    let mcp = giving(r#"{"content":[]}"#);
+    mcp.server.allow_idle();
+    for folder in [".", "./", ".."] {
+        let output = call(&mcp, &["make", "n=1", "--output", folder]);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.stderr.contains("is a folder"), "{output:?}");
+    }
+    assert!(mcp.calls("tools/call").is_empty());
+}
+
+#[test]
+fn https_to_a_server_without_it_says_what_to_write() {
+    let mcp = Legacy::new();
+    mcp.server.allow_idle();
+    let url = mcp.url().replacen("http:", "https:", 1);
+    let output = run(&["tools", &url, "--initialize-wait", "0"], "");
+    assert_eq!(output.code, Some(4), "{output:?}");
+    for wanted in ["does not speak TLS", "write the URL with http://"] {
+        assert!(output.stderr.contains(wanted), "{output:?}");
+    }
 }

@@ -40,9 +40,14 @@ pub fn of_install(
 pub fn of_uninstall(host: &Host, server: Option<&str>) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(server) = server {
-        notes.push(format!("a sign-in stays; hint: mcp-tether logout {server}"));
+        notes.push(format!(
+            "its sign-in stays, if it has one; hint: mcp-tether logout {server}"
+        ));
     }
-    notes.extend(host.notes.iter().take(1).map(|note| (*note).to_owned()));
+    notes.push(format!(
+        "start {} again, if it runs: it may still have the server",
+        host.name
+    ));
     notes
 }
 

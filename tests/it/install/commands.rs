@@ -103,6 +103,11 @@ fn only_our_entries_are_removed_unasked() {
     home.ok(&["install", "cursor", URL]);
     let output = home.ok(&["uninstall", "cursor", "linear"]);
     assert!(
+        !output.stderr.contains("switch the server on"),
+        "{output:?}"
+    );
+    assert!(output.stderr.contains("start Cursor again"), "{output:?}");
+    assert!(
         output.stderr.contains(&format!("mcp-tether logout {URL}")),
         "{output:?}"
     );
