@@ -66,9 +66,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether it is the same entry, which another host found in the same file.
+    /// Whether it stays as it is, and another host found it in the same file before.
     pub fn repeats(&self, other: &Self) -> bool {
-        (&self.name, &self.project, &self.why) == (&other.name, &other.project, &other.why)
+        let same =
+            (&self.name, &self.project, &self.why) == (&other.name, &other.project, &other.why);
+        same && !self.moved
     }
 }
 
