@@ -165,10 +165,11 @@ pub async fn open(url: &SafeUrl, browser: Option<&str>) -> Result<(), NotOpened>
 fn open_on_desktop(url: &SafeUrl) -> Result<(), NotOpened> {
     // The error's own text repeats the address.
     open::that_detached(url.as_str()).map_err(|wrong| {
-        NotOpened(format!(
-            "no browser could be opened on this desktop ({})",
-            wrong.kind()
-        ))
+        let why = match wrong.kind() {
+            std::io::ErrorKind::Other => String::new(),
+            kind => format!(" ({kind})"),
+        };
+        NotOpened(format!("no browser could be opened on this desktop{why}"))
     })
 }
 

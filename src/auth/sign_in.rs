@@ -35,7 +35,7 @@ pub(super) async fn run(oauth: &Oauth, need: Need) -> Result<Record, Failure> {
         } else {
             format!("nobody gave a token within {} s", limit.as_secs_f64())
         },
-        hint: "call a tool of this server to try again, or raise --auth-timeout".to_owned(),
+        hint: "try again, or raise --auth-timeout".to_owned(),
     };
     let turn = tokio::time::timeout(limit, take_turn(oauth))
         .await

@@ -143,7 +143,7 @@ impl Account {
             return format!("cannot be read: {why}");
         }
         if !self.signed_in {
-            return "none: the sign-in has ended".to_owned();
+            return "none: not signed in".to_owned();
         }
         let span = |span: &Duration| {
             // Seconds matter only near the end.

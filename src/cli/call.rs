@@ -39,6 +39,12 @@ pub fn call(args: &Call, env: &Env<'_>) -> Result<ExitCode, Fatal> {
             format!("see what there is: mcp-tether tools {server}"),
         ));
     };
+    if let Some(folder) = args.output.as_deref().filter(|path| path.is_dir()) {
+        return Err(Fatal::usage(
+            format!("{} is a folder", folder.display()),
+            "give the name of a file in it with --output",
+        ));
+    }
     let typed = arguments::read(&args.arguments, &mut std::io::stdin().lock())?;
     let terminal = Arc::new(Terminal::new(Manner {
         silent: args.bridge.output.silent,

@@ -3,7 +3,6 @@
 //! the servers of the config file are completed too. A bridge pays for it with one look at the environment.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -50,7 +49,7 @@ pub fn print(args: &Completions) -> Result<ExitCode, Fatal> {
     if name == "zsh" {
         script.push_str(ZSH_AUTOLOAD);
     }
-    ui::data(&script);
+    ui::data(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,7 +79,7 @@ pub fn answer(shell: &str, argv: &[OsString], env: &Env<'_>) -> ExitCode {
     {
         let _ = completer.write_complete(&mut command, words, folder.as_deref(), &mut answer);
     }
-    let _ = std::io::stdout().write_all(&answer);
+    let _ = ui::bytes(&answer);
     ExitCode::SUCCESS
 }
 

@@ -51,11 +51,12 @@ pub fn doctor(args: &Doctor, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         return Ok(ExitCode::from(130));
     }
     let document = show::document(&patient.shown(), &screen.checks);
-    if args.json {
-        ui::data(&document.to_string());
+    let last = if args.json {
+        document.to_string()
     } else {
-        ui::data(&screen.end());
-    }
+        screen.end()
+    };
+    screen.written.and_then(|()| ui::data(&last))?;
     if let Some(path) = &args.report {
         report::write(path, args, &patient, &document)?;
         ui::note(&format!(

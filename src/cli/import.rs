@@ -53,7 +53,7 @@ pub fn import(args: &Import, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     let home = place.places().home;
     let files = entries::files(&place);
     let base = base(home, env);
-    let mut bases = entries::folders(&files, FOLDER);
+    let mut bases = entries::folders(&files, FOLDER, env);
     bases.insert(base.clone());
     let stores = Stores::scan(&bases);
     let work = Move {
@@ -76,7 +76,7 @@ pub fn import(args: &Import, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         };
         Ok(everything(&entries).await)
     })??;
-    Ok(tell(args, &report, &base, home))
+    tell(args, &report, &base, home)
 }
 
 /// All entries and their sign-ins; what is left is told.
@@ -148,14 +148,17 @@ async fn one(work: &Move<'_>) -> Result<Report, Fatal> {
 }
 
 /// Prints the report, and gives the exit code that belongs to it.
-fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> ExitCode {
+///
+/// # Errors
+/// It cannot be printed.
+fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> Result<ExitCode, Fatal> {
     if args.json {
         // It has nothing that JSON cannot say.
-        ui::data(&serde_json::to_string(report).unwrap_or_default());
+        ui::data(&serde_json::to_string(report).unwrap_or_default())?;
     } else {
         let text = report.text();
         if !text.is_empty() {
-            ui::data(&text);
+            ui::data(&text)?;
         }
         for note in notes(report, base, home) {
             ui::note(&report::plain(&note));
@@ -167,13 +170,13 @@ fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> ExitCode {
         ui::note(&report::plain(&format!("{}{hint}", problem.what)));
     }
     if report.problems.iter().any(|problem| problem.store) {
-        return ExitCode::from(Exit::Store as u8);
+        return Ok(ExitCode::from(Exit::Store as u8));
     }
-    if report.problems.is_empty() {
+    Ok(if report.problems.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(Exit::Failed as u8)
-    }
+    })
 }
 
 /// What there is to know beside what was done.
@@ -200,6 +203,8 @@ fn notes(report: &Report, base: &Path, home: &Path) -> Vec<String> {
     if report.dry_run {
         return notes;
     }
+    let backups = report.files.iter().filter_map(|file| file.backup.as_ref());
+    notes.extend(backups.map(|backup| format!("the file as it was: {backup}")));
     let hosts = report.moved_hosts();
     if !hosts.is_empty() {
         notes.push(format!(

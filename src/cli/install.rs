@@ -42,8 +42,8 @@ pub fn install(args: &Install, argv: &[OsString], env: &Env<'_>) -> Result<ExitC
     let given = args.bridge.remote.header.iter().map(String::as_str);
     headers::parse("--header", given, |_| Some("x".to_owned()))?;
     let typed = typed::typed(argv, &place.folder);
-    let entry = entry(args, host, &typed, env)?;
-    if args.project && !entry.env.is_empty() {
+    let (entry, is_secret) = entry(args, host, &typed, env)?;
+    if args.project && is_secret {
         return Err(secret_in_project(host));
     }
     let path = path(host, &place, (args.project, &entry.name))?;
@@ -80,7 +80,7 @@ pub fn install(args: &Install, argv: &[OsString], env: &Env<'_>) -> Result<ExitC
     let notes = if done == Done::Unchanged {
         Vec::new()
     } else {
-        remarks::of_install(host, &entry, &typed, args.project)
+        remarks::of_install(host, (&entry, is_secret), &typed, args.project)
     };
     told.carry_out(&plan, Some(&entry), &notes)
 }
@@ -174,14 +174,14 @@ impl Told<'_> {
                 .map_err(|wrong| refused(&wrong))?
         };
         if self.json {
-            self.document(plan, entry, backup.as_deref(), notes);
+            ui::data(&self.document(plan, entry, backup.as_deref(), notes))?;
             return Ok(ExitCode::SUCCESS);
         }
         if self.dry_run && plan.is_change() {
-            ui::data(plan.diff().trim_end_matches('\n'));
+            ui::data(ui::settings(&plan.diff()).trim_end_matches('\n'))?;
             ui::note("nothing was written: --dry-run");
         } else {
-            ui::data(&format!("{}\n{}", self.sentence(), plan.path.display()));
+            ui::data(&format!("{}\n{}", self.sentence(), plan.path.display()))?;
         }
         if let Some(backup) = &backup {
             ui::note(&format!("the file as it was: {}", backup.display()));
@@ -208,7 +208,7 @@ impl Told<'_> {
         entry: Option<&Entry>,
         backup: Option<&Path>,
         notes: &[String],
-    ) {
+    ) -> String {
         let done = match self.done {
             Done::Added => "added",
             Done::Updated => "updated",
@@ -232,10 +232,10 @@ impl Told<'_> {
             "args": entry.map(|entry| &entry.args),
             "env": entry.map(names),
             "backup": backup,
-            "diff": self.dry_run.then(|| plan.diff()),
+            "diff": self.dry_run.then(|| ui::settings(&plan.diff())),
             "notes": notes,
         });
-        ui::data(&document.to_string());
+        document.to_string()
     }
 }
 
@@ -248,7 +248,13 @@ fn host(id: &str) -> Result<&'static Host, Fatal> {
     })
 }
 
-fn entry(args: &Install, host: &Host, typed: &Typed, env: &Env<'_>) -> Result<Entry, Fatal> {
+/// The entry, and whether it has a secret in its environment.
+fn entry(
+    args: &Install,
+    host: &Host,
+    typed: &Typed,
+    env: &Env<'_>,
+) -> Result<(Entry, bool), Fatal> {
     let name = args
         .name
         .clone()
@@ -263,12 +269,13 @@ fn entry(args: &Install, host: &Host, typed: &Typed, env: &Env<'_>) -> Result<En
         words.extend(["--config".to_owned(), config.to_string_lossy().into_owned()]);
     }
     let sheltered = shelter::sheltered(host, &name, &words);
-    Ok(Entry {
+    let entry = Entry {
         name,
         command: program::command(env)?,
         args: sheltered.args,
         env: sheltered.env,
-    })
+    };
+    Ok((entry, sheltered.is_secret))
 }
 
 /// The config file, if a variable says where it is.

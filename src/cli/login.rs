@@ -59,7 +59,7 @@ pub fn login(args: &Login, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         Some(Ended::NotNeeded) => {
             ui::note(&format!("{server} asks for no sign-in"));
             if args.json {
-                ui::data("null");
+                ui::data("null")?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -68,14 +68,14 @@ pub fn login(args: &Login, env: &Env<'_>) -> Result<ExitCode, Fatal> {
             let account =
                 record.map(|record| Account::of_record(&record, oauth.place(), SystemTime::now()));
             if args.json {
-                ui::data(&serde_json::json!(account).to_string());
+                ui::data(&serde_json::json!(account).to_string())?;
             } else if let Some(account) = account {
                 if matches!(ended, Some(Ended::Already)) {
                     ui::note(
                         "already signed in; to use another account, log out first or give --profile NAME",
                     );
                 }
-                ui::data(&format!("signed in to {}", account.text()));
+                ui::data(&format!("signed in to {}", account.text()))?;
             }
             Ok(ExitCode::SUCCESS)
         }

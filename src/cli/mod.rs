@@ -40,8 +40,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = match resolve::resolve(&args, &env) {
         Ok(command) => command,
         Err(resolve::Unresolved::Said(told)) => {
-            let _ = told.print();
-            return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
+            let written = ui::written(told.print());
+            return match (written, told.exit_code()) {
+                (Err(wrong), 0) => fail(&wrong),
+                (_, exit) => ExitCode::from(u8::try_from(exit).unwrap_or(2)),
+            };
         }
         Err(resolve::Unresolved::Wrong(wrong)) => return fail(&wrong),
     };

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command as Clap, FromArgMatches};
 
+use url::Url;
+
 use super::args::{self, Cli, Command};
-use crate::config::{Known, Paths, Server, Setting, Takes, from_environment, from_file};
+use crate::config::{Known, Paths, Server, Setting, Takes, from_environment, from_file, nearest};
 use crate::error::Fatal;
 use crate::net::guard;
 
@@ -39,7 +41,7 @@ pub fn resolve(
     let typed = command
         .clone()
         .try_get_matches_from(argv)
-        .map_err(Unresolved::Said)?;
+        .map_err(|said| misspelt(&command, argv).map_or(Unresolved::Said(said), Into::into))?;
     if let Some((name, _)) = typed.subcommand()
         && !takes_settings(&command, name)
     {
@@ -119,6 +121,18 @@ pub fn resolve(
         return Err(Fatal::usage("no server given", hint).into());
     }
     Ok(command)
+}
+
+/// A word before a URL that is nearly a command: else the URL would be refused as the port that stands there.
+fn misspelt(command: &Clap, argv: &[OsString]) -> Option<Fatal> {
+    let (word, url) = (argv.get(1)?.to_str()?, argv.get(2)?.to_str()?);
+    let near = nearest(word, command.get_subcommands().map(Clap::get_name))?;
+    (near != word && Url::parse(url).is_ok()).then(|| {
+        Fatal::usage(
+            format!("there is no command {word:?}"),
+            format!("did you mean mcp-tether {near}?"),
+        )
+    })
 }
 
 /// Whether the command has to do with a server, and so with the settings for one.

@@ -37,7 +37,7 @@ pub fn status(args: &Status, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         accounts
     })?;
     if args.json {
-        ui::data(&json!(accounts).to_string());
+        ui::data(&json!(accounts).to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     if accounts.is_empty() {
@@ -50,7 +50,7 @@ pub fn status(args: &Status, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     }
     let texts: Vec<String> = accounts.iter().map(Account::text).collect();
     if !texts.is_empty() {
-        ui::data(&texts.join("\n\n"));
+        ui::data(&texts.join("\n\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -92,14 +92,14 @@ pub fn logout(args: &Logout, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         } else {
             let name = servers.first().map_or(&login.key.resource, |name| name);
             let name = name.split('#').next().unwrap_or_default();
-            ui::data(&format!("{name}: {told}"));
+            ui::data(&format!("{name}: {told}"))?;
             if let Some(hint) = hint(revoked) {
                 ui::note(hint);
             }
         }
     }
     if args.json {
-        ui::data(&json!(shown).to_string());
+        ui::data(&json!(shown).to_string())?;
     } else if ended.is_empty() {
         ui::note("there was no sign-in");
     }

@@ -45,7 +45,7 @@ pub fn tools(args: &Tools, env: &Env<'_>) -> Result<ExitCode, Fatal> {
                 document(opened, &offer)
             } else {
                 show::tables(opened, &offer)
-            });
+            })?;
             Ok(if offer.is_partial {
                 ExitCode::from(Exit::Failed as u8)
             } else {

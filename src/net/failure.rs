@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{CertificateError, InvalidMessage};
 
 use crate::error::Failure;
 
@@ -20,6 +20,9 @@ pub fn classify(error: &reqwest::Error, server: &str) -> Failure {
         Some(rustls::Error::InvalidCertificate(_)) => {
             "check the host in the URL and this machine's clock, or tell the server's owner"
         }
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "if the server speaks plain http there, write the URL with http://"
+        }
         Some(rustls::Error::AlertReceived(_)) => {
             "if the server wants a client certificate, give it with --client-cert"
         }
@@ -28,6 +31,9 @@ pub fn classify(error: &reqwest::Error, server: &str) -> Failure {
     };
     let what = match &tls {
         Some(rustls::Error::InvalidCertificate(wrong)) => certificate(wrong),
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "what answers does not speak TLS".to_owned()
+        }
         _ => cause(error),
     };
     Failure::Unreachable {

@@ -212,7 +212,7 @@ impl LogFile {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
-            fs::create_dir_all(folder)?;
+            make(folder)?;
         }
         let file = append(path)?;
         let size = file.metadata()?.len();
@@ -253,6 +253,15 @@ impl Write for &LogFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Makes a folder that only this user can enter; one that is there stays as it is.
+fn make(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// Opens a file that only this user can read.

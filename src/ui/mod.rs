@@ -5,12 +5,13 @@ mod plain;
 mod redact;
 mod table;
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr};
 
-use crate::error::Fatal;
+use crate::error::{Exit, Fatal};
 
 pub use log::{Format, LogOptions, Verbosity, start as start_log};
 pub use plain::{line, text};
+pub use redact::{names_secret, settings};
 pub use table::table;
 
 /// When to colour.
@@ -37,10 +38,35 @@ impl Color {
 }
 
 /// Prints the data that a command was asked for on stdout. Never in bridge mode, where stdout belongs to the protocol.
-pub fn data(text: &str) {
-    let mut out = std::io::stdout().lock();
-    // Whoever closed it does not want it.
-    let _ = writeln!(out, "{text}");
+///
+/// # Errors
+/// Those of [`bytes`].
+pub fn data(text: &str) -> Result<(), Fatal> {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// The same for data that has its own line ends.
+///
+/// # Errors
+/// It cannot be written: a full disk, say.
+pub fn bytes(data: &[u8]) -> Result<(), Fatal> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(data).and_then(|()| out.flush()))
+}
+
+/// What became of data that was written to stdout. Whoever closed it does not want it, which is no failure.
+///
+/// # Errors
+/// It was not written.
+pub fn written(outcome: io::Result<()>) -> Result<(), Fatal> {
+    match outcome {
+        Err(wrong) if wrong.kind() != ErrorKind::BrokenPipe => Err(Fatal {
+            exit: Exit::Failed,
+            message: format!("cannot write to stdout: {wrong}"),
+            hint: Some("see where the output goes, and whether there is space".to_owned()),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Text without what looks like a credential in it.

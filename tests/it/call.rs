@@ -19,7 +19,8 @@ fn launch(peer: &impl Peer, more: &[&str]) -> Launch {
     launch.args(more.iter().copied())
 }
 
-fn call(peer: &impl Peer, more: &[&str]) -> Output {
+/// Runs `call` with these words after the URL.
+pub fn call(peer: &impl Peer, more: &[&str]) -> Output {
     launch(peer, more).run("")
 }
 
@@ -35,7 +36,8 @@ pub fn giving(result: &str) -> Legacy {
     mcp
 }
 
-fn sent(mcp: &Legacy) -> String {
+/// The params of the first call that the server got.
+pub fn sent(mcp: &Legacy) -> String {
     let calls = mcp.calls("tools/call");
     calls[0].rpc().unwrap().params.unwrap()
 }

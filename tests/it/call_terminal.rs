@@ -94,6 +94,7 @@ fn progress_is_a_bar_that_goes_away() {
     let (code, text) = pty.end();
     assert_eq!(code, 0, "{text}");
     assert!(text.ends_with("done\n"), "{text}");
+    assert!(!text.contains("/1000"), "{text}");
 }
 
 #[test]

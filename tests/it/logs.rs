@@ -55,6 +55,26 @@ fn debug_tells_on_stderr_and_in_a_file() {
     assert!(log.lines().count() > 3, "{log}");
 }
 
+#[cfg(unix)]
+#[test]
+fn the_folder_of_the_log_is_closed_to_others_unless_it_was_there() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let launch = Launch::new().args(["status", "--debug"]);
+    let home = launch.keep_home();
+    assert_eq!(launch.run("").code, Some(0));
+    for folder in ["tether", "tether/state"] {
+        assert_eq!(mode(&home.path().join(folder)), 0o700, "{folder}");
+    }
+    let open = home.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let launch = Launch::new().at_home(&home);
+    let output = launch.args(["status", "--log-file", "open/a.log"]).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(mode(&open), 0o755);
+}
+
 #[test]
 fn a_log_file_leaves_stderr_quiet() {
     let mcp = Legacy::new();

@@ -12,6 +12,7 @@ mod addresses;
 mod bad_answers;
 mod call;
 #[cfg(unix)]
+mod call_edges;
 mod call_terminal;
 mod callback_page;
 mod calls;
@@ -29,6 +30,7 @@ mod era_detection;
 mod event_forms;
 mod everything;
 mod fidelity;
+mod full_disk;
 mod generate;
 mod header_command;
 mod headers;

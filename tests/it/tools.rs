@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::golden::golden;
 use crate::support::http::Response;
 use crate::support::launch::{self, Output};
-use crate::support::mcp::{Legacy, LegacyPlan, Modern, Sse, TOOLS};
+use crate::support::mcp::{Legacy, LegacyPlan, Modern, Sse, TOOLS, WebSocket};
 use crate::support::modern::reply;
 use crate::support::server::{Peer, Plan};
 
@@ -98,7 +98,8 @@ fn the_filter_applies() {
 fn servers_of_every_kind_say_the_same() {
     let sse = Sse::new();
     let modern = Modern::new(r#"{"tools":{}}"#, |request| reply(request, TOOLS));
-    for url in [sse.url(), modern.url()] {
+    let socket = WebSocket::new();
+    for url in [sse.url(), modern.url(), socket.url()] {
         let output = launch::run(&["tools", &url, "--json"], "");
         assert_eq!(output.code, Some(0), "{output:?}");
         assert!(!json(&output)["tools"].as_array().unwrap().is_empty());

@@ -49,6 +49,26 @@ fn mistakes_exit_with_2_and_print_nothing_on_stdout() {
 }
 
 #[test]
+fn a_misspelt_command_before_a_url_is_no_server() {
+    let url = "https://mcp.invalid/";
+    let output = run(&["logn", url], "");
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert_eq!(
+        output.stderr,
+        "mcp-tether: there is no command \"logn\"\nhint: did you mean mcp-tether login?\n"
+    );
+    for args in [
+        &[url, "logn"][..],
+        &["login", url, "port"],
+        &["logn", "3334"],
+    ] {
+        let output = run(args, "");
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(!output.stderr.contains("no command"), "{output:?}");
+    }
+}
+
+#[test]
 fn options_stand_before_or_after_the_url() {
     let url = "http://mcp.invalid/";
     for args in [

@@ -109,15 +109,15 @@ impl Terminal {
         }
         let total = progress.total.filter(|total| *total > 0.0);
         let drawn = bar.drawn.get_or_insert_with(|| {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+            ProgressBar::with_draw_target(Some(STEPS as u64), ProgressDrawTarget::stderr())
         });
         let message = ui::line(progress.message.as_deref().unwrap_or_default());
         match total {
             Some(total) => {
-                drawn.set_message(message);
-                drawn.set_length(STEPS as u64);
+                // The style first: whatever follows draws.
                 drawn.set_style(style("[{bar:30}] {percent:>3}% {wide_msg}"));
                 drawn.set_position((progress.progress / total * STEPS).clamp(0.0, STEPS) as u64);
+                drawn.set_message(message);
             }
             None => {
                 drawn.set_style(style("{spinner} {wide_msg}"));

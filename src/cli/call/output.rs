@@ -1,7 +1,7 @@
 //! The result of a call: text on stdout, files where they are asked for, notes on stderr for what is neither.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -54,7 +54,7 @@ impl Outcome {
     /// Puts everything where it belongs; `raw` is the whole result.
     ///
     /// # Errors
-    /// A file cannot be written.
+    /// A file or stdout cannot be written.
     pub fn show(&self, raw: &str, wanted: Wanted<'_>) -> Result<(), Fatal> {
         let mut text = String::new();
         let mut files = Vec::new();
@@ -69,8 +69,11 @@ impl Outcome {
             }
         }
         if wanted.json {
-            print(&format!("{raw}\n"));
+            print(&format!("{raw}\n"))?;
             if let Some(path) = wanted.file {
+                if files.is_empty() {
+                    ui::note("the result has no files, so --output saved nothing");
+                }
                 save(path, &files)?;
             }
             return Ok(());
@@ -81,11 +84,11 @@ impl Outcome {
                 write(path, text.as_bytes())?;
             }
             Some(path) => {
-                print(&text);
+                print(&text)?;
                 save(path, &files)?;
             }
             None => {
-                print(&text);
+                print(&text)?;
                 files.iter().for_each(hint);
             }
         }
@@ -139,15 +142,12 @@ fn decode(data: &str) -> Result<Vec<u8>, base64::DecodeError> {
 }
 
 /// Writes to stdout: as it is where a program reads it, without what a terminal would obey where a person does.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let text = if out.is_terminal() {
-        ui::text(text)
+fn print(text: &str) -> Result<(), Fatal> {
+    if stdout().is_terminal() {
+        ui::bytes(ui::text(text).as_bytes())
     } else {
-        text.to_owned()
-    };
-    // Whoever closed it does not want it.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        ui::bytes(text.as_bytes())
+    }
 }
 
 /// Tells of what is not shown.

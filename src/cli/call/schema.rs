@@ -96,7 +96,16 @@ impl<'a> Schema<'a> {
                 }
                 continue;
             }
-            choices.for_each(|choice| choice.choose(depth / 2, found));
+            // A choice that says nothing of the value leaves it to what stands beside.
+            let mut is_open = false;
+            for choice in choices {
+                let before = found.len();
+                choice.choose(depth / 2, found);
+                is_open |= found.len() == before;
+            }
+            if is_open && part.is_telling() {
+                found.push(part);
+            }
         }
     }
 

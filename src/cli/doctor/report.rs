@@ -16,6 +16,7 @@ use crate::cli::connection::{self, Env};
 use crate::cli::oauth;
 use crate::cli::run;
 use crate::error::{Exit, Fatal};
+use crate::net::failure::cause;
 use crate::store::logins;
 
 /// Lines of the log that go into the report.
@@ -47,7 +48,11 @@ pub fn write(
         serde_json::to_string_pretty(&without(report, &secrets, patient.env)).unwrap_or_default();
     keep(path, &text).map_err(|wrong| Fatal {
         exit: Exit::Failed,
-        message: format!("cannot write the report {}: {wrong}", path.display()),
+        message: format!(
+            "cannot write the report {}: {}",
+            path.display(),
+            cause(&wrong)
+        ),
         hint: Some("give a file that can be written with --report".to_owned()),
     })
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::check::{Check, Finding, Outcome, verdict};
 use crate::cli::args::{self, Output};
 use crate::cli::connection::Env;
+use crate::error::Fatal;
 use crate::ui;
 
 /// The column at which what was found begins.
@@ -32,6 +33,8 @@ pub struct Screen {
     width: usize,
     /// The checks that have ended, in their order.
     pub checks: Vec<Check>,
+    /// Whether the lines were written.
+    pub written: Result<(), Fatal>,
 }
 
 impl Screen {
@@ -50,6 +53,7 @@ impl Screen {
             spins: std::io::stderr().is_terminal() && !output.silent && !dumb,
             width: stdout.unwrap_or(PLAIN_WIDTH).clamp(40, WIDEST),
             checks: Vec::new(),
+            written: Ok(()),
         }
     }
 
@@ -62,8 +66,8 @@ impl Screen {
             spinner.finish_and_clear();
         }
         let check = Check::new(name, finding, begun.elapsed());
-        if !self.json {
-            ui::data(&self.line(&check));
+        if !self.json && self.written.is_ok() {
+            self.written = ui::data(&self.line(&check));
         }
         self.checks.push(check);
     }

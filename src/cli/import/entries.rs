@@ -13,11 +13,13 @@ use super::hash::Seed;
 use super::report::{self, Report, Server};
 use super::take::{Mode, Move, Reason, SignIn, Source, Trust, Wanted};
 use super::variables::expanded;
+use crate::cli::connection::Env;
 use crate::cli::install::place::Place;
 use crate::cli::install::shelter::{Sheltered, sheltered};
 use crate::hosts::file::{self, Plan};
 use crate::hosts::{self, Broken, Entry, Host, Scope};
 use crate::net::guard;
+use crate::ui;
 
 /// What the files are looked for and changed with.
 pub struct Work<'a> {
@@ -65,7 +67,7 @@ pub fn files(place: &Place<'_>) -> Files {
 
 /// What entries of the user's own files call the folder in which `mcp-remote` keeps its files. A project's file may be somebody
 /// else's, and must not bring sign-ins along.
-pub fn folders(files: &Files, variable: &str) -> BTreeSet<PathBuf> {
+pub fn folders(files: &Files, variable: &str, env: &Env<'_>) -> BTreeSet<PathBuf> {
     let mut folders = BTreeSet::new();
     let own = files
         .iter()
@@ -79,9 +81,9 @@ pub fn folders(files: &Files, variable: &str) -> BTreeSet<PathBuf> {
             let scopes = host.scopes(&text).unwrap_or_default().into_iter();
             scopes.filter_map(|scope| host.entries_in(&text, &scope).ok())
         });
-        let env = entries.flatten().flat_map(|entry| entry.env);
-        let named = env.filter(|(name, value)| name == variable && !value.is_empty());
-        folders.extend(named.map(|(_, value)| PathBuf::from(value)));
+        let own = entries.flatten().flat_map(|entry| entry.env);
+        let named = own.filter(|(name, value)| name == variable && !value.is_empty());
+        folders.extend(named.map(|(_, value)| PathBuf::from(expanded(&value, env))));
     }
     folders
 }
@@ -139,8 +141,10 @@ impl Work<'_> {
         let mut entries = Vec::new();
         for host in &readers.hosts {
             match self.host((host, readers.trust), &after, ledger).await {
-                Ok((text, found)) => {
+                Ok((text, mut found)) => {
                     after = text;
+                    // What stays as it is, each reader of the file finds.
+                    found.retain(|line| !entries.iter().any(|told| line.repeats(told)));
                     entries.extend(found);
                 }
                 Err(broken) => {
@@ -162,7 +166,7 @@ impl Work<'_> {
             path: path.display().to_string(),
             changed: plan.is_change(),
             backup: None,
-            diff: plan.diff(),
+            diff: ui::settings(&plan.diff()),
             entries,
         };
         if self.work.mode == Mode::Do {
@@ -279,7 +283,9 @@ impl Work<'_> {
             line.why = Some("its sign-in cannot be moved now, so mcp-remote keeps both".to_owned());
             return None;
         }
-        let Sheltered { args, env: hidden } = sheltered(host, &entry.name, &moved.args);
+        let Sheltered {
+            args, env: hidden, ..
+        } = sheltered(host, &entry.name, &moved.args);
         if !hidden.is_empty() {
             let names: Vec<&str> = hidden.iter().map(|(name, _)| name.as_str()).collect();
             env.retain(|(name, _)| !names.contains(&name.as_str()));

@@ -1,5 +1,5 @@
 //! What `import` did, or would do: for people, or as JSON with stable names. Never a token, and no argument of an entry but
-//! its URL without the values of its query; the diff of a dry run shows lines of the files as they are.
+//! its URL without the values of its query; the diff of a dry run shows lines of the files, without what looks like a secret.
 
 use std::collections::BTreeSet;
 
@@ -63,6 +63,15 @@ pub struct Entry {
     pub sign_in: SignIn,
     /// What its owner has to know.
     pub notes: Vec<String>,
+}
+
+impl Entry {
+    /// Whether it stays as it is, and another host found it in the same file before.
+    pub fn repeats(&self, other: &Self) -> bool {
+        let same =
+            (&self.name, &self.project, &self.why) == (&other.name, &other.project, &other.why);
+        same && !self.moved
+    }
 }
 
 /// A server whose sign-in was looked for.

@@ -44,7 +44,7 @@ struct Server {
 /// Prints them.
 ///
 /// # Errors
-/// None: a file that cannot be read is told as such.
+/// It cannot be printed. A file that cannot be read is told as such.
 pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
     let wanted = |host: &&Host| args.app.as_deref().is_none_or(|id| id == host.id);
     let mut found = Vec::new();
@@ -65,7 +65,7 @@ pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
         );
     }
     if args.json {
-        ui::data(&json!(found).to_string());
+        ui::data(&json!(found).to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     if found.is_empty() {
@@ -73,7 +73,7 @@ pub fn list(args: &Install, place: &Place<'_>) -> Result<ExitCode, Fatal> {
         return Ok(ExitCode::SUCCESS);
     }
     let texts: Vec<String> = found.iter().map(Found::text).collect();
-    ui::data(&texts.join("\n\n"));
+    ui::data(&texts.join("\n\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,14 +4,20 @@ use super::program;
 use super::shelter::{expands_itself, variables};
 use super::typed::Typed;
 use crate::hosts::{Entry, Host};
+use crate::ui;
 
-/// After a new or changed entry.
-pub fn of_install(host: &Host, entry: &Entry, typed: &Typed, project: bool) -> Vec<String> {
+/// After a new or changed entry, which may have a secret in its environment.
+pub fn of_install(
+    host: &Host,
+    (entry, is_secret): (&Entry, bool),
+    typed: &Typed,
+    project: bool,
+) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for file in typed.files.iter().filter(|file| !file.exists()) {
         notes.push(format!("there is no file {} yet", file.display()));
     }
-    if !entry.env.is_empty() {
+    if is_secret {
         notes.push(
             "secrets stand in the entry's environment, not in its arguments; a file given with --header-file keeps them out of both"
                 .to_owned(),
@@ -19,6 +25,7 @@ pub fn of_install(host: &Host, entry: &Entry, typed: &Typed, project: bool) -> V
     }
     notes.extend(of_variables(host, entry));
     if project {
+        notes.extend(of_shared(&entry.args));
         notes.push(
             "the file names mcp-tether by its path on this machine; others who use it need theirs"
                 .to_owned(),
@@ -33,9 +40,39 @@ pub fn of_install(host: &Host, entry: &Entry, typed: &Typed, project: bool) -> V
 pub fn of_uninstall(host: &Host, server: Option<&str>) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(server) = server {
-        notes.push(format!("a sign-in stays; hint: mcp-tether logout {server}"));
+        notes.push(format!(
+            "its sign-in stays, if it has one; hint: mcp-tether logout {server}"
+        ));
     }
-    notes.extend(host.notes.iter().take(1).map(|note| (*note).to_owned()));
+    notes.push(format!(
+        "start {} again, if it runs: it may still have the server",
+        host.name
+    ));
+    notes
+}
+
+/// What others should perhaps not get.
+fn of_shared(args: &[String]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut option = "";
+    for arg in args {
+        let what = if arg.contains("://") {
+            "the URL"
+        } else {
+            option
+        };
+        if ui::settings(arg) != *arg {
+            notes.push(format!(
+                "{what} has what looks like a secret, and others get the project's file too"
+            ));
+        }
+        if arg.split('=').next() == Some("--header-command") {
+            notes.push(
+                "whoever uses the project's file runs the command of --header-command".to_owned(),
+            );
+        }
+        option = arg;
+    }
     notes
 }
 

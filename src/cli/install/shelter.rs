@@ -3,19 +3,7 @@
 use url::Url;
 
 use crate::hosts::Host;
-
-/// What a header that holds a secret is called, in lower case.
-const SECRET: [&str; 9] = [
-    "auth",
-    "token",
-    "key",
-    "secret",
-    "cookie",
-    "password",
-    "credential",
-    "session",
-    "signature",
-];
+use crate::ui;
 
 /// Arguments without secrets, and the environment that has them instead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +12,8 @@ pub struct Sheltered {
     pub args: Vec<String>,
     /// The variables, by name.
     pub env: Vec<(String, String)>,
+    /// Whether one of them is a secret, and not just a text with spaces.
+    pub is_secret: bool,
 }
 
 /// Moves secrets out of `args`, which are those of the bridge, for an entry of that name.
@@ -34,15 +24,19 @@ pub fn sheltered(host: &Host, name: &str, args: &[String]) -> Sheltered {
     let options = options(args);
     let whole = expands_itself(host)
         && options.iter().any(|option| {
-            option.name == Some("--header") && header(option.value).is_some_and(is_secret)
+            option.name == Some("--header") && header(option.value).is_some_and(moves)
         });
     let mut out = Sheltered::default();
     let mut headers: Vec<&str> = Vec::new();
     for option in options {
         match option.name {
-            Some("--header") if whole => headers.push(option.value),
-            Some("--header") => match header(option.value).filter(|found| is_secret(*found)) {
+            Some("--header") if whole => {
+                out.is_secret |= header(option.value).is_some_and(is_secret);
+                headers.push(option.value);
+            }
+            Some("--header") => match header(option.value).filter(|found| moves(*found)) {
                 Some((header, value)) => {
+                    out.is_secret |= is_secret((header, value));
                     let variable = out.free(&variable(name, header));
                     out.args.push("--header".to_owned());
                     out.args.push(format!("{header}:${{{variable}}}"));
@@ -51,9 +45,11 @@ pub fn sheltered(host: &Host, name: &str, args: &[String]) -> Sheltered {
                 None => out.args.extend(without_space(&option)),
             },
             Some("--static-oauth-client-info") if !option.value.starts_with('@') => {
+                out.is_secret = true;
                 out.set("MCP_TETHER_STATIC_OAUTH_CLIENT_INFO", option.value);
             }
             Some("--proxy") if has_password(option.value) => {
+                out.is_secret = true;
                 out.set("MCP_TETHER_PROXY", option.value);
             }
             _ => out.args.extend(option.words.iter().cloned()),
@@ -152,10 +148,13 @@ fn without_space(option: &Given<'_>) -> Vec<String> {
 }
 
 /// Whether it says a secret, or something that a host may break at its spaces. A variable is neither.
+fn moves(header: (&str, &str)) -> bool {
+    is_secret(header) || (header.1.contains(char::is_whitespace) && !header.1.contains("${"))
+}
+
 fn is_secret((name, value): (&str, &str)) -> bool {
-    let name = name.to_ascii_lowercase();
-    let secret = SECRET.iter().any(|part| name.contains(part));
-    !value.contains("${") && !value.is_empty() && (secret || value.contains(char::is_whitespace))
+    let secret = ui::names_secret(name) || ui::redacted(value) != value;
+    !value.contains("${") && !value.is_empty() && secret
 }
 
 fn has_password(url: &str) -> bool {
@@ -179,7 +178,7 @@ mod tests {
 
     fn of(host: &str, args: &[&str]) -> (Vec<String>, Vec<(String, String)>) {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let Sheltered { args, env } = sheltered(by_id(host).unwrap(), "my-linear", &args);
+        let Sheltered { args, env, .. } = sheltered(by_id(host).unwrap(), "my-linear", &args);
         (args, env)
     }
 

@@ -111,3 +111,12 @@ fn a_command_that_prints_headers_is_not_shown() {
     assert!(!text.contains("s3cret-command"), "{text}");
     assert!(text.contains("header-command"), "{text}");
 }
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_by_its_own_path() {
+    let url = "http://127.0.0.1:1/";
+    let output = crate::support::launch::run(&["doctor", url, "--report", "no/folder/r"], "");
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let wanted = "cannot write the report no/folder/r: No such file or directory (os error 2)\n";
+    assert!(output.stderr.contains(wanted), "{output:?}");
+}

@@ -378,6 +378,24 @@ fn what_cannot_be_moved_is_told_and_stays() {
 }
 
 #[test]
+fn what_several_hosts_read_is_told_once_with_where_it_was_kept() {
+    let scene = Scene::new();
+    scene.auth.server.allow_idle();
+    scene.mcp.mcp.server.allow_idle();
+    let all = json!({ "mcpServers": {
+        "boxed": { "command": "docker", "args": ["run", "node", "npx", "mcp-remote", scene.mcp.url()] },
+        "mine": { "command": "npx", "args": ["mcp-remote", scene.mcp.url()] },
+    } });
+    let path = write(&scene, ".mcp.json", &all.to_string());
+    let output = import(&scene, &[]);
+    for once in ["boxed", "mine"] {
+        assert_eq!(output.stdout.matches(once).count(), 1, "{output:?}");
+    }
+    let kept = format!("the file as it was: {}.", path.display());
+    assert!(output.stderr.contains(&kept), "{output:?}");
+}
+
+#[test]
 fn a_newer_sign_in_follows_an_entry_that_was_moved_before() {
     let (scene, login) = signed_in();
     keep(&scene, Layout::Stamped, &login, 1000);
@@ -396,13 +414,16 @@ fn an_entry_may_name_the_folder_of_its_sign_ins() {
     keep(&scene, Layout::Stamped, &login, 10);
     let elsewhere = home(&scene).join("elsewhere");
     fs::rename(shop::base(&home(&scene)), &elsewhere).unwrap();
-    let env = json!({ "MCP_REMOTE_CONFIG_DIR": elsewhere });
-    cursor(&scene, &json!(["mcp-remote", scene.mcp.url()]), &env);
-    let output = import(&scene, &[]);
-    assert!(
-        output.stdout.contains("moved with its sign-in"),
-        "{output:?}"
-    );
+    for named in [elsewhere.to_str().unwrap(), "${HOME}/elsewhere"] {
+        let env = json!({ "MCP_REMOTE_CONFIG_DIR": named });
+        cursor(&scene, &json!(["mcp-remote", scene.mcp.url()]), &env);
+        let output = import(&scene, &["--dry-run"]);
+        assert!(
+            output.stdout.contains("would be moved with its sign-in"),
+            "{named}: {output:?}"
+        );
+    }
+    assert_eq!(import(&scene, &[]).code, Some(0));
     calls(&scene, scene.launch());
 }
 

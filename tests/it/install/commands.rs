@@ -103,6 +103,11 @@ fn only_our_entries_are_removed_unasked() {
     home.ok(&["install", "cursor", URL]);
     let output = home.ok(&["uninstall", "cursor", "linear"]);
     assert!(
+        !output.stderr.contains("switch the server on"),
+        "{output:?}"
+    );
+    assert!(output.stderr.contains("start Cursor again"), "{output:?}");
+    assert!(
         output.stderr.contains(&format!("mcp-tether logout {URL}")),
         "{output:?}"
     );
@@ -133,6 +138,71 @@ fn a_project_has_its_own_file_and_no_secrets_in_it() {
     refused(&output, 2, &["has no file for single projects"]);
     home.ok(&["uninstall", "claude-code", "linear", "--project"]);
     assert!(!home.read(".mcp.json").contains(URL));
+}
+
+#[test]
+fn a_header_with_spaces_is_no_secret() {
+    let home = Home::new();
+    let header = ["--header", "X-Team: blue and green"];
+    for host in ["cursor", "claude-code"] {
+        let output = home.ok(&[&["install", host, URL, "--project"], &header[..]].concat());
+        assert!(!output.stderr.contains("secret"), "{output:?}");
+    }
+    for file in [".cursor/mcp.json", ".mcp.json"] {
+        assert!(home.read(file).contains("blue and green"));
+    }
+    let secret = ["--header", "X-Team: Bearer 0123abcd"];
+    let output = home.run(&[&["install", "cursor", URL, "--project"], &secret[..]].concat());
+    refused(&output, 2, &["a secret does not belong"]);
+}
+
+#[test]
+fn what_looks_like_a_secret_in_a_projects_file_is_told() {
+    let home = Home::new();
+    let install = |project: &[&str]| {
+        let url = "https://mcp.linear.app/mcp?api_key=hush";
+        let words = ["--authorize-param", "login_token=hush", "--force"];
+        let output = home.ok(&[&["install", "cursor", url], &words[..], project].concat());
+        assert!(!output.stderr.contains("hush"), "{output:?}");
+        output.stderr
+    };
+    let told = install(&["--project", "--header-command", "cat headers"]);
+    for wanted in [
+        "the URL has what looks like a secret",
+        "--authorize-param has what looks like a secret",
+        "runs the command of --header-command",
+    ] {
+        assert!(told.contains(wanted), "{told}");
+    }
+    assert!(!install(&[]).contains("looks like a secret"));
+    let output = home.ok(&["install", "cursor", URL, "--project", "--force"]);
+    assert!(!output.stderr.contains("secret"), "{output:?}");
+}
+
+#[test]
+fn a_dry_run_shows_no_secret_of_other_entries() {
+    let home = Home::new();
+    let text = r#"{
+  "mcpServers": {
+    "other": {
+      "command": "npx",
+      "args": ["--access-token", "hush1", "X-Api-Key: hush2", "https://a.example/?key=hush3"],
+      "env": { "SLACK_TOKEN": "hush4", "TEAM": "blue" }
+    }
+  }
+}
+"#;
+    let path = home.write(".cursor/mcp.json", text);
+    let args = ["install", "cursor", URL, "--dry-run"];
+    for output in [home.ok(&args), home.ok(&[&args[..], &["--json"]].concat())] {
+        assert!(output.stdout.contains("TEAM"), "{output:?}");
+        assert!(output.stdout.contains("(redacted)"), "{output:?}");
+        assert!(!output.stdout.contains("hush"), "{output:?}");
+    }
+    home.ok(&args[..3]);
+    let after = home.read(".cursor/mcp.json");
+    assert_eq!(after.matches("hush").count(), 4, "{after}");
+    assert!(path.exists());
 }
 
 #[test]

@@ -74,7 +74,12 @@ impl Scene {
 
     /// The binary in this home, without a URL.
     pub fn program(&self) -> Launch {
-        Launch::new()
+        self.around(env!("CARGO_BIN_EXE_mcp-tether"))
+    }
+
+    /// Another program in this home, which may start the binary.
+    pub fn around(&self, program: &str) -> Launch {
+        Launch::program(program)
             .watch(&self.mcp)
             .watch(&self.auth)
             .at_home(&self.home)
