@@ -53,7 +53,7 @@ pub fn doctor(args: &Doctor, env: &Env<'_>) -> Result<ExitCode, Fatal> {
     if args.json {
         ui::data(&document.to_string());
     } else {
-        ui::data(&screen.end());
+        ui::painted(&screen.end());
     }
     if let Some(path) = &args.report {
         report::write(path, args, &patient, &document)?;

@@ -158,13 +158,13 @@ fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> ExitCode {
             ui::data(&text);
         }
         for note in notes(report, base, home) {
-            ui::note(&report::plain(&note));
+            ui::note(&note);
         }
     }
     for problem in &report.problems {
         let hint = problem.hint.as_deref();
         let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
-        ui::note(&report::plain(&format!("{}{hint}", problem.what)));
+        ui::note(&format!("{}{hint}", problem.what));
     }
     if report.problems.iter().any(|problem| problem.store) {
         return ExitCode::from(Exit::Store as u8);

@@ -63,7 +63,7 @@ impl Screen {
         }
         let check = Check::new(name, finding, begun.elapsed());
         if !self.json {
-            ui::data(&self.line(&check));
+            ui::painted(&self.line(&check));
         }
         self.checks.push(check);
     }

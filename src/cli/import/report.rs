@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::take::{Mode, Reason, SignIn};
 use crate::hosts;
+use crate::ui;
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -205,7 +206,8 @@ impl Report {
             .collect();
         parts.extend(servers);
         parts.retain(|part| !part.is_empty());
-        plain(&parts.join("\n\n"))
+        // A project's file may say anything.
+        ui::text(&parts.join("\n\n"))
     }
 
     fn file(&self, file: &File) -> String {
@@ -258,10 +260,4 @@ impl Report {
             SignIn::None | SignIn::Failed(_) => return None,
         })
     }
-}
-
-/// What of a text a terminal must not obey is taken out: a project's file may say anything.
-pub fn plain(text: &str) -> String {
-    let shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars().filter(shown).collect()
 }
