@@ -164,7 +164,7 @@ fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> ExitCode {
     for problem in &report.problems {
         let hint = problem.hint.as_deref();
         let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
-        ui::note(&format!("{}{hint}", problem.what));
+        ui::note(&format!("{}{hint}", ui::line(&problem.what)));
     }
     if report.problems.iter().any(|problem| problem.store) {
         return ExitCode::from(Exit::Store as u8);
@@ -192,7 +192,7 @@ fn notes(report: &Report, base: &Path, home: &Path) -> Vec<String> {
             let file = shown(Path::new(&orphan.path), home);
             let issuer = orphan.issuer.as_deref().unwrap_or("an unknown issuer");
             let day = orphan.written_at.get(..10).unwrap_or_default();
-            note.push_str(&format!("\n  {file}\n    of {issuer}, {day}"));
+            note.push_str(&format!("\n  {file}\n    of {}, {day}", ui::line(issuer)));
         }
         note.push_str("\nhint: mcp-tether import URL, with the options that mcp-remote had");
         notes.push(note);

@@ -212,13 +212,14 @@ impl Report {
 
     fn file(&self, file: &File) -> String {
         let mut text = file.path.clone();
-        let width = file.entries.iter().map(|entry| entry.name.chars().count());
+        let name = |entry: &Entry| ui::line(&entry.name);
+        let width = file.entries.iter().map(|entry| name(entry).chars().count());
         let width = width.max().unwrap_or_default();
         for entry in &file.entries {
             let (first, more) = self.entry(entry);
-            text.push_str(&format!("\n  {:<width$}  {first}", entry.name));
+            text.push_str(&format!("\n  {:<width$}  {first}", name(entry)));
             for line in more {
-                text.push_str(&format!("\n  {:<width$}  {line}", ""));
+                text.push_str(&format!("\n  {:<width$}  {}", "", ui::line(&line)));
             }
         }
         text
