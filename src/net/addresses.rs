@@ -82,9 +82,10 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     // NAT64, 6to4 and Teredo carry an IPv4 address that may be private; site-local addresses are private of old.
+    let [first, second, ..] = address.segments();
     let carrier = matches!(
-        address.segments(),
-        [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] | [0xfec0..=0xfeff, ..]
+        (first, second),
+        (0x64, 0xff9b) | (0x2001, 0) | (0x2002 | 0xfec0..=0xfeff, _)
     );
     !(address.is_loopback()
         || address.is_unspecified()
