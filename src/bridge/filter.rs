@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wildmatch::WildMatch;
 
-use crate::jsonrpc::Message;
+use crate::jsonrpc::{Kind, Message};
 use crate::tools;
 
 /// Whether tools that may change something are offered.
@@ -93,7 +93,11 @@ impl Filter {
             .payload()
             .and_then(|result| Some((result, tools::page(result)?)))
         else {
-            return answer;
+            // A list that cannot be read, or has two, cannot be filtered either.
+            return match answer.kind() {
+                Kind::Result => answer.with_payload(br#"{"tools":[]}"#),
+                _ => answer,
+            };
         };
         let mut kept = Vec::new();
         {
@@ -180,6 +184,25 @@ mod tests {
             ..Options::default()
         };
         assert_eq!(page(&none), r#"{"id":1,"result":{"tools":[],"z":1}}"#);
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_shows_nothing() {
+        let filter = Filter::new(&Options {
+            only: vec!["x".into()],
+            ..Options::default()
+        });
+        let page = |answer: &'static str| filter.page(Message::parse(answer.into()).unwrap());
+        for result in [
+            r#"{"tools":[{"name":"x"}],"tools":[{"name":"evil"}]}"#,
+            r#"{"tools":{"0":{"name":"evil"}}}"#,
+            r#"[[{"name":"evil"}],null]"#,
+        ] {
+            let answer = format!(r#"{{"id":1,"result":{result}}}"#).leak();
+            assert_eq!(page(answer).payload(), Some(r#"{"tools":[]}"#), "{result}");
+        }
+        let error = r#"{"id":1,"error":{"code":-32601,"message":"no"}}"#;
+        assert_eq!(page(error).line(), error.as_bytes());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::auth::account;
 use crate::store::{Key, Login, Place, Record};
+use crate::ui;
 
 /// A sign-in without its secrets.
 #[derive(Debug, Serialize)]
@@ -111,7 +112,7 @@ impl Account {
             self.servers.join(", ")
         };
         let mut fact = |name: &str, value: &str| {
-            text.push_str(&format!("\n  {name:<9} {value}"));
+            text.push_str(&format!("\n  {name:<9} {}", ui::line(value)));
         };
         if let Some(account) = &self.account {
             fact("account", account);

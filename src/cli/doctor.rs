@@ -51,12 +51,13 @@ pub fn doctor(args: &Doctor, env: &Env<'_>) -> Result<ExitCode, Fatal> {
         return Ok(ExitCode::from(130));
     }
     let document = show::document(&patient.shown(), &screen.checks);
-    let last = if args.json {
-        document.to_string()
+    let end = screen.end();
+    screen.written?;
+    if args.json {
+        ui::data(&document.to_string())?;
     } else {
-        screen.end()
-    };
-    screen.written.and_then(|()| ui::data(&last))?;
+        ui::painted(&end)?;
+    }
     if let Some(path) = &args.report {
         report::write(path, args, &patient, &document)?;
         ui::note(&format!(

@@ -161,13 +161,13 @@ fn tell(args: &Import, report: &Report, base: &Path, home: &Path) -> Result<Exit
             ui::data(&text)?;
         }
         for note in notes(report, base, home) {
-            ui::note(&report::plain(&note));
+            ui::note(&note);
         }
     }
     for problem in &report.problems {
         let hint = problem.hint.as_deref();
         let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
-        ui::note(&report::plain(&format!("{}{hint}", problem.what)));
+        ui::note(&format!("{}{hint}", ui::line(&problem.what)));
     }
     if report.problems.iter().any(|problem| problem.store) {
         return Ok(ExitCode::from(Exit::Store as u8));
@@ -195,7 +195,7 @@ fn notes(report: &Report, base: &Path, home: &Path) -> Vec<String> {
             let file = shown(Path::new(&orphan.path), home);
             let issuer = orphan.issuer.as_deref().unwrap_or("an unknown issuer");
             let day = orphan.written_at.get(..10).unwrap_or_default();
-            note.push_str(&format!("\n  {file}\n    of {issuer}, {day}"));
+            note.push_str(&format!("\n  {file}\n    of {}, {day}", ui::line(issuer)));
         }
         note.push_str("\nhint: mcp-tether import URL, with the options that mcp-remote had");
         notes.push(note);

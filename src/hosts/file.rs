@@ -135,7 +135,7 @@ impl Plan {
             .map_err(refused)?;
         new.write_all(self.after.as_bytes()).map_err(refused)?;
         if let Some(known) = &known {
-            keep_owner(new.path(), known);
+            keep_owner(new.as_file(), known);
             new.as_file()
                 .set_permissions(known.permissions())
                 .map_err(refused)?;
@@ -177,7 +177,7 @@ impl Plan {
                 Ok(mut file) => {
                     if let Some(known) = known {
                         file.set_permissions(known.permissions())?;
-                        keep_owner(&path, known);
+                        keep_owner(&file, known);
                     }
                     file.write_all(text.as_bytes())?;
                     return Ok(path);
@@ -203,11 +203,11 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
 }
 
 #[cfg(unix)]
-fn keep_owner(path: &Path, known: &fs::Metadata) {
-    use std::os::unix::fs::{MetadataExt, chown};
-    // Only root can, and only for root is it different.
-    let _ = chown(path, Some(known.uid()), Some(known.gid()));
+fn keep_owner(file: &fs::File, known: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    // Only root can, and only for root is it different. By its handle: whoever owns the folder could put a link in its place.
+    let _ = fchown(file, Some(known.uid()), Some(known.gid()));
 }
 
 #[cfg(not(unix))]
-fn keep_owner(_: &Path, _: &fs::Metadata) {}
+fn keep_owner(_: &fs::File, _: &fs::Metadata) {}

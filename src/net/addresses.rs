@@ -65,6 +65,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, ..] = address.octets();
     let shared = a == 100 && (64..128).contains(&b);
     let benchmark = a == 198 && (18..20).contains(&b);
+    // Protocol assignments (RFC 6890 §2.2.2); a cloud has its metadata there.
+    let assigned = matches!(address.octets(), [192, 0, 0, _]);
     !(address.is_private()
         || address.is_loopback()
         || address.is_link_local()
@@ -74,18 +76,23 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || a == 0
         || a >= 240
         || shared
-        || benchmark)
+        || benchmark
+        || assigned)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    // NAT64 carries an IPv4 address that may be private.
-    let nat64 = matches!(address.segments(), [0x64, 0xff9b, ..]);
+    // NAT64, 6to4 and Teredo carry an IPv4 address that may be private; site-local addresses are private of old.
+    let [first, second, ..] = address.segments();
+    let carrier = matches!(
+        (first, second),
+        (0x64, 0xff9b) | (0x2001, 0) | (0x2002 | 0xfec0..=0xfeff, _)
+    );
     !(address.is_loopback()
         || address.is_unspecified()
         || address.is_multicast()
         || address.is_unique_local()
         || address.is_unicast_link_local()
-        || nat64)
+        || carrier)
 }
 
 /// Resolves names to their public addresses.
@@ -109,7 +116,8 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
-    use super::{Reach, is_public};
+    use super::{PublicOnly, Reach, is_public};
+    use reqwest::dns::Resolve;
     use url::Url;
 
     #[test]
@@ -139,6 +147,10 @@ mod tests {
             "fe80::1",
             "::ffff:10.0.0.1",
             "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "2001:0:a00:1::1",
+            "fec0::1",
+            "192.0.0.192",
         ];
         for address in private {
             assert!(!is_public(address.parse().unwrap()), "{address}");
@@ -154,5 +166,12 @@ mod tests {
         assert!(!private.forbids(&metadata));
         assert!(!public.forbids(&Url::parse("https://as.example/").unwrap()));
         assert!(public.forbids(&Url::parse("http://[::1]:8080/").unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_dialled() {
+        let found = PublicOnly.resolve("localhost".parse().unwrap()).await;
+        let told = found.err().unwrap().to_string();
+        assert!(told.contains("private network"), "{told}");
     }
 }

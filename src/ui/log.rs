@@ -17,7 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
-use super::redact;
+use super::{plain, redact};
 
 /// A log file over this many bytes is put aside as `.1`, and a new one begun.
 const ROTATE: u64 = 8 << 20;
@@ -154,7 +154,8 @@ where
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
-        writeln!(out, "{}{}", fields.message, fields.rest)
+        // A server's words must neither begin a line of their own nor move a cursor.
+        writeln!(out, "{}{}", plain::line(&fields.message), fields.rest)
     }
 }
 
@@ -169,7 +170,8 @@ impl Visit for Fields {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         } else {
-            self.rest.push_str(&format!(" {}={value:?}", field.name()));
+            let value = plain::line(&format!("{value:?}"));
+            self.rest.push_str(&format!(" {}={value}", field.name()));
         }
     }
 }
@@ -191,7 +193,8 @@ struct Redacting<W: Write>(W);
 impl<W: Write> Write for Redacting<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let line_text = String::from_utf8_lossy(line);
-        self.0.write_all(redact::text(&line_text).as_bytes())?;
+        let line_text = redact::text(&line_text);
+        self.0.write_all(plain::json(&line_text).as_bytes())?;
         Ok(line.len())
     }
 

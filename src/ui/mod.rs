@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write, stderr};
 use crate::error::{Exit, Fatal};
 
 pub use log::{Format, LogOptions, Verbosity, start as start_log};
-pub use plain::{line, text};
+pub use plain::{is_control, line, text};
 pub use redact::{names_secret, settings};
 pub use table::table;
 
@@ -37,11 +37,24 @@ impl Color {
     }
 }
 
-/// Prints the data that a command was asked for on stdout. Never in bridge mode, where stdout belongs to the protocol.
+/// Prints the data that a command was asked for on stdout: as it is where a program reads it, without what a terminal would
+/// obey where a person does. Never in bridge mode, where stdout belongs to the protocol.
 ///
 /// # Errors
 /// Those of [`bytes`].
-pub fn data(text: &str) -> Result<(), Fatal> {
+pub fn data(data: &str) -> Result<(), Fatal> {
+    if io::stdout().is_terminal() {
+        painted(&text(data))
+    } else {
+        painted(data)
+    }
+}
+
+/// The same of text that has colours of ours, and nothing of a server's that was not made plain before.
+///
+/// # Errors
+/// Those of [`bytes`].
+pub fn painted(text: &str) -> Result<(), Fatal> {
     bytes(format!("{text}\n").as_bytes())
 }
 
@@ -75,8 +88,8 @@ pub fn redacted(text: &str) -> String {
 }
 
 /// A note beside the data.
-pub fn note(text: &str) {
-    let _ = writeln!(stderr(), "mcp-tether: {}", redact::text(text));
+pub fn note(note: &str) {
+    let _ = writeln!(stderr(), "mcp-tether: {}", redact::text(&text(note)));
 }
 
 /// Tells the address at which the user signs in, and what to do first where there is something.
@@ -90,10 +103,10 @@ pub fn sign_in(address: &str, first: Option<&str>) {
 
 /// Tells why the program ends.
 pub fn fatal(fatal: &Fatal) {
-    let mut text = format!("mcp-tether: {}\n", redact::text(&fatal.message));
+    let mut told = format!("mcp-tether: {}\n", redact::text(&line(&fatal.message)));
     if let Some(hint) = &fatal.hint {
-        text.push_str(&format!("hint: {}\n", redact::text(hint)));
+        told.push_str(&format!("hint: {}\n", redact::text(&text(hint))));
     }
     // If stderr is closed there is nobody to tell.
-    let _ = stderr().write_all(text.as_bytes());
+    let _ = stderr().write_all(told.as_bytes());
 }

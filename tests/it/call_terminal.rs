@@ -28,7 +28,7 @@ fn start(mcp: &Legacy, args: &[&str]) -> Pty {
 }
 
 /// A server whose only answer is what the user answered, as raw JSON.
-fn asking(params: &str) -> Legacy {
+pub fn asking(params: &str) -> Legacy {
     let mcp = Legacy::new();
     let open: Arc<Mutex<Option<(Call, Feed)>>> = Arc::default();
     let (asked, answered) = (Arc::clone(&open), open);

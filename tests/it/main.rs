@@ -19,6 +19,7 @@ mod calls;
 mod certificates;
 mod completions;
 mod config_file;
+mod dependencies;
 mod detection;
 mod device_code;
 mod device_refused;
@@ -77,6 +78,7 @@ mod step_up;
 mod streamable_http;
 #[allow(dead_code, reason = "a tool box: no test uses all of it")]
 mod support;
+mod threats;
 mod tool_filter;
 mod tools;
 mod two_processes;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Exit, Failure, Fatal};
+use crate::ui;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,15 +167,10 @@ pub fn verdict(checks: &[Check]) -> &'static str {
 /// Text without what a terminal would obey: servers have a say in it.
 pub fn printable(text: &str) -> String {
     let spaced = text.replace(['\n', '\r', '\t'], " ");
-    spaced.chars().filter(|c| !is_unprintable(*c)).collect()
+    spaced.chars().filter(|c| !ui::is_control(*c)).collect()
 }
 
 /// Control characters, and those that turn the direction of text around.
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Check, Finding, printable, verdict};

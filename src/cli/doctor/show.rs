@@ -67,7 +67,7 @@ impl Screen {
         }
         let check = Check::new(name, finding, begun.elapsed());
         if !self.json && self.written.is_ok() {
-            self.written = ui::data(&self.line(&check));
+            self.written = ui::painted(&self.line(&check));
         }
         self.checks.push(check);
     }

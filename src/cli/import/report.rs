@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::take::{Mode, Reason, SignIn};
 use crate::hosts;
+use crate::ui;
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -214,18 +215,20 @@ impl Report {
             .collect();
         parts.extend(servers);
         parts.retain(|part| !part.is_empty());
-        plain(&parts.join("\n\n"))
+        // A project's file may say anything.
+        ui::text(&parts.join("\n\n"))
     }
 
     fn file(&self, file: &File) -> String {
         let mut text = file.path.clone();
-        let width = file.entries.iter().map(|entry| entry.name.chars().count());
+        let name = |entry: &Entry| ui::line(&entry.name);
+        let width = file.entries.iter().map(|entry| name(entry).chars().count());
         let width = width.max().unwrap_or_default();
         for entry in &file.entries {
             let (first, more) = self.entry(entry);
-            text.push_str(&format!("\n  {:<width$}  {first}", entry.name));
+            text.push_str(&format!("\n  {:<width$}  {first}", name(entry)));
             for line in more {
-                text.push_str(&format!("\n  {:<width$}  {line}", ""));
+                text.push_str(&format!("\n  {:<width$}  {}", "", ui::line(&line)));
             }
         }
         text
@@ -267,10 +270,4 @@ impl Report {
             SignIn::None | SignIn::Failed(_) => return None,
         })
     }
-}
-
-/// What of a text a terminal must not obey is taken out: a project's file may say anything.
-pub fn plain(text: &str) -> String {
-    let shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars().filter(shown).collect()
 }

@@ -154,30 +154,25 @@ impl Found {
             self.file.display()
         );
         if let Some(broken) = &self.broken {
-            text.push_str(&format!("\n  cannot be read: {}", printable(broken)));
+            text.push_str(&format!("\n  cannot be read: {}", ui::line(broken)));
         } else if !self.exists {
             text.push_str("\n  no file yet");
         } else if self.servers.is_empty() {
             text.push_str("\n  no servers that are started here");
         }
-        let name = |server: &Server| printable(&server.name).chars().count();
+        let name = |server: &Server| ui::line(&server.name).chars().count();
         let width = self.servers.iter().map(name).max().unwrap_or_default();
         for server in &self.servers {
-            let name = printable(&server.name);
+            let name = ui::line(&server.name);
             let to = match &server.url {
-                Some(url) => format!("{}  {}", server.kind, printable(url)),
-                None => printable(&server.command),
+                Some(url) => format!("{}  {}", server.kind, ui::line(url)),
+                None => ui::line(&server.command),
             };
             text.push_str(&format!("\n  {name:width$}  {to}"));
             if let Some(folder) = &server.folder {
-                text.push_str(&format!("  in {}", printable(folder)));
+                text.push_str(&format!("  in {}", ui::line(folder)));
             }
         }
         text
     }
-}
-
-/// What may go to a terminal.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
 }

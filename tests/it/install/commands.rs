@@ -316,8 +316,8 @@ fn hosts_and_their_servers_are_listed() {
     for words in [
         "Cursor (cursor)\n",
         "\n  linear  mcp-tether  https://mcp.linear.app/mcp?key=..\n",
-        "\n  old     mcp-remote  https://old.example/sse\n",
-        "\n  f[31mx  files  in /p\n",
+        "\n  old  mcp-remote  https://old.example/sse\n",
+        "\n  fx   files  in /p\n",
         "\n  cannot be read: line 2, column ",
     ] {
         assert!(

@@ -141,6 +141,15 @@ impl Pty {
         (exit.code().expect("no signal"), self.text())
     }
 
+    /// The same with the escape sequences.
+    #[track_caller]
+    pub fn end_raw(self) -> (i32, String) {
+        let seen = Arc::clone(&self.seen);
+        let (code, _) = self.end();
+        let raw = String::from_utf8_lossy(&lock(&seen.0).bytes).into_owned();
+        (code, raw)
+    }
+
     /// Sends it `TERM` or `INT`.
     pub fn signal(&self, name: &str) {
         signal(self.pid, name);

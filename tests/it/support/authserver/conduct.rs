@@ -141,6 +141,8 @@ pub enum Metadata {
     Huge,
     /// Its bytes never end.
     Endless,
+    /// These bytes, in that coding.
+    Coded(Vec<u8>, &'static str),
     /// 404.
     Absent,
     /// This status and no sense.

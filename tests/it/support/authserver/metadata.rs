@@ -34,6 +34,9 @@ impl State {
                 tokio::spawn(endless(feed));
                 response
             }
+            Metadata::Coded(body, coding) => {
+                Response::json(200, body.clone()).header("content-encoding", coding)
+            }
             Metadata::Absent => Response::status(404),
             Metadata::Fails(status) => Response::html(*status, "<p>out of order</p>"),
         }
