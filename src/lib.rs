@@ -7,6 +7,7 @@ pub mod auth;
 pub mod bridge;
 pub mod cli;
 pub mod config;
+pub mod draft;
 pub mod era;
 pub mod error;
 pub mod hosts;

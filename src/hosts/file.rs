@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use diffy::DiffOptions;
+use tempfile::NamedTempFile;
+
+use crate::draft::{self, sync_folder};
 
 /// How many links may follow each other.
 const LINKS: usize = 16;
@@ -129,18 +132,7 @@ impl Plan {
         {
             return Err(Refused::ReadOnly(self.path.clone()));
         }
-        let mut new = tempfile::Builder::new()
-            .prefix(".mcp-tether-")
-            .tempfile_in(folder)
-            .map_err(refused)?;
-        new.write_all(self.after.as_bytes()).map_err(refused)?;
-        if let Some(known) = &known {
-            keep_owner(new.as_file(), known);
-            new.as_file()
-                .set_permissions(known.permissions())
-                .map_err(refused)?;
-        }
-        new.as_file().sync_all().map_err(refused)?;
+        let new = drafted(folder, &self.after, known.as_ref()).map_err(refused)?;
         if read(&target)? != self.before {
             return Err(Refused::Changed(self.path.clone()));
         }
@@ -148,7 +140,8 @@ impl Plan {
             Some(text) => Some(self.back_up(text, known.as_ref(), now).map_err(refused)?),
             None => None,
         };
-        new.persist(&target).map_err(|wrong| refused(wrong.error))?;
+        let placed = draft::replace(new, &target).and_then(|()| sync_folder(folder));
+        placed.map_err(refused)?;
         Ok(backup)
     }
 
@@ -163,6 +156,8 @@ impl Plan {
         let time = humantime::format_rfc3339_seconds(now)
             .to_string()
             .replace(':', "");
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut kept = drafted(folder, text, known)?;
         let mut number = 1;
         loop {
             let again = if number > 1 {
@@ -173,20 +168,29 @@ impl Plan {
             let path = self
                 .path
                 .with_file_name(format!("{name}.mcp-tether-{time}{again}.bak"));
-            match fs::File::create_new(&path) {
-                Ok(mut file) => {
-                    if let Some(known) = known {
-                        file.set_permissions(known.permissions())?;
-                        keep_owner(&file, known);
-                    }
-                    file.write_all(text.as_bytes())?;
+            kept = match kept.persist_noclobber(&path) {
+                Ok(_) => {
+                    sync_folder(folder)?;
                     return Ok(path);
                 }
-                Err(wrong) if wrong.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(wrong) => return Err(wrong),
-            }
+                Err(wrong) if wrong.error.kind() == io::ErrorKind::AlreadyExists => wrong.file,
+                Err(wrong) => return Err(wrong.error),
+            };
+            number += 1;
         }
     }
+}
+
+/// A draft of `text` that survives a loss of power, with the mode and the owner of the file that is `known`.
+fn drafted(folder: &Path, text: &str, known: Option<&fs::Metadata>) -> io::Result<NamedTempFile> {
+    let mut draft = draft::begin(folder)?;
+    draft.write_all(text.as_bytes())?;
+    if let Some(known) = known {
+        keep_owner(draft.as_file(), known);
+        draft.as_file().set_permissions(known.permissions())?;
+    }
+    draft.as_file().sync_all()?;
+    Ok(draft)
 }
 
 /// Where the path leads, links followed, also where nothing stands at the end.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::record::{Key, Record, Tokens};
-use super::{FILES, Files, Folders, Keyring, Place, SERVICE, StoreError, on_thread};
+use super::{FILES, Files, Folders, Keyring, Lock, Place, SERVICE, StoreError, on_thread};
 use crate::secret::Secret;
 
 /// Writes, reads and deletes a sign-in with a random value. The list of sign-ins is left alone.
@@ -12,16 +12,18 @@ use crate::secret::Secret;
 /// # Errors
 /// What did not work.
 pub async fn round_trip(place: Place, folders: &Folders) -> Result<(), StoreError> {
-    let random = || super::hex(&std::array::from_fn::<u8, 16, _>(|_| fastrand::u8(..)));
+    // One at a time, so that it can have the same name each time: what is left by a process that is killed goes with the next.
+    let _one = Lock::named(&folders.state, "doctor").wait(FILES).await;
+    let random = super::hex(&std::array::from_fn::<u8, 16, _>(|_| fastrand::u8(..)));
     let key = Key {
         issuer: "urn:mcp-tether:doctor".to_owned(),
-        client_id: random(),
+        client_id: "doctor".to_owned(),
         resource: String::new(),
         profile: "doctor".to_owned(),
         grant: None,
     };
     let mut record = Record::new(key.clone());
-    record.tokens = Some(Tokens::new(Secret::new(random()), "none".to_owned(), 0));
+    record.tokens = Some(Tokens::new(Secret::new(random), "none".to_owned(), 0));
     let read = match place {
         Place::Memory => return Ok(()),
         Place::Keyring => {

@@ -1,12 +1,13 @@
 //! Sign-ins in files that only this user can read: the fallback where there is no keyring. A file is whole or it is not
 //! there, also after a crash.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
 use super::record::{Key, Record};
+use crate::draft::{self, sync_folder};
 
 /// The folder of sign-ins.
 #[derive(Debug, Clone)]
@@ -53,7 +54,7 @@ impl Files {
     /// Forgets the record of `key`, and what a process that was killed while it wrote it has left.
     pub(super) fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.path(key);
-        remove_unfinished(&path);
+        draft::sweep(&self.folder);
         match fs::remove_file(&path) {
             Ok(()) => {}
             Err(wrong) if wrong.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -63,52 +64,25 @@ impl Files {
     }
 }
 
-/// Replaces the file at `path` by `text`, whole and durably, readable for this user alone.
+/// Replaces the file at `path` by `text`, whole, readable for this user alone. A loss of power may leave it empty, so that it
+/// must be of no weight; but nothing waits for the disk.
+pub(super) fn replace_loosely(path: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    private_folder(folder)?;
+    let mut draft = draft::begin(folder)?;
+    draft.write_all(text)?;
+    draft::replace(draft, path)
+}
+
+/// The same, durably.
 pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     private_folder(folder)?;
-    // The temporary file has mode 0600 whatever the umask, and keeps it.
-    let mut temporary = tempfile::Builder::new()
-        .prefix(&unfinished(path))
-        .tempfile_in(folder)?;
-    temporary.write_all(text)?;
-    temporary.as_file().sync_all()?;
-    persist(temporary, path)?;
+    let mut draft = draft::begin(folder)?;
+    draft.write_all(text)?;
+    draft.as_file().sync_all()?;
+    draft::replace(draft, path)?;
     sync_folder(folder)
-}
-
-/// What the names of unfinished versions of a file begin with.
-fn unfinished(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!(".{name}.")
-}
-
-fn remove_unfinished(path: &Path) {
-    let prefix = unfinished(path);
-    let entries = path.parent().and_then(|folder| fs::read_dir(folder).ok());
-    for entry in entries.into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            // Somebody else may have been faster.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// How often a replacement is tried where another program may have the file open: virus scanners on Windows do.
-const TRIES: u32 = if cfg!(windows) { 5 } else { 1 };
-
-/// Gives `temporary` the name `path`, in place of the file that has it.
-pub(super) fn persist(mut temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
-    let mut tries = 1;
-    loop {
-        match temporary.persist(path) {
-            Ok(_) => return Ok(()),
-            Err(wrong) if tries == TRIES => return Err(wrong.error),
-            Err(wrong) => temporary = wrong.file,
-        }
-        tries += 1;
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }
 
 /// Makes `folder` if it is missing, for this user alone; one that others may enter is closed.
@@ -127,15 +101,6 @@ pub(super) fn private_folder(folder: &Path) -> io::Result<()> {
     // On Windows the user's own folder is closed to others already.
     #[cfg(not(unix))]
     builder.create(folder)
-}
-
-/// Makes a rename in `folder` survive a crash, where folders can be opened.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
-    }
 }
 
 /// Moves a file that cannot be read out of the way, to a name that is free, so that nothing in it is lost.

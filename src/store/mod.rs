@@ -118,25 +118,25 @@ impl Store {
         }
     }
 
-    /// Keeps `record` under its key in place of what was there. Once this returns it is durable.
+    /// Keeps `record` under its key in place of what was there. Once this returns it is durable. The list comes first: a
+    /// record that is not on it would never be found nor deleted, and a name without a record goes with the next sign-in.
     pub async fn save(&self, record: &Record) -> Result<(), StoreError> {
         match self {
             Self::Keyring(keyring, index) => {
-                keyring.save(record).await?;
                 let login = Login::new(record, Place::Keyring);
                 let index = index.clone();
                 on_thread(FILES, move || {
                     index.add(&login);
                     Ok(())
                 })
-                .await
+                .await?;
+                keyring.save(record).await
             }
             Self::File(files, index) => {
                 let (files, index, record) = (files.clone(), index.clone(), record.clone());
                 on_thread(FILES, move || {
-                    files.save(&record)?;
                     index.add(&Login::new(&record, Place::File));
-                    Ok(())
+                    files.save(&record)
                 })
                 .await
             }

@@ -5,12 +5,12 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{persist, private_folder};
+use super::file::replace_loosely;
 use super::lock::Lock;
 
 /// The most bytes of a notice: what is longer is none.
@@ -77,7 +77,9 @@ impl Board {
 
     /// Puts up `notice` in place of what was there, for this user alone.
     pub fn post(&self, notice: &Notice) {
-        if let Err(wrong) = self.write(notice) {
+        // It has nothing that JSON cannot say.
+        let text = serde_json::to_vec(notice).unwrap_or_default();
+        if let Err(wrong) = replace_loosely(&self.path, &text) {
             tracing::debug!("cannot let other processes know about a sign-in: {wrong}");
         }
     }
@@ -90,15 +92,6 @@ impl Board {
             }
             _ => {}
         }
-    }
-
-    fn write(&self, notice: &Notice) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        private_folder(folder)?;
-        // Mode 0600 whatever the umask. It is not synced: after a crash it is of no use.
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-        temporary.write_all(&serde_json::to_vec(notice)?)?;
-        persist(temporary, &self.path)
     }
 }
 

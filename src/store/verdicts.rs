@@ -2,12 +2,12 @@
 //! usual is kept, so the usual case writes nothing. A file that cannot be read or written is no failure; it costs a request.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
+
+use super::file::replace_loosely;
 
 /// How long a verdict counts; the server may move on.
 const EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -72,24 +72,16 @@ impl Verdicts {
             let at = seconds(now);
             file.insert(server.to_owned(), Kept { verdict, at });
         }
-        if let Err(wrong) = self.write(&file) {
-            tracing::debug!("cannot keep what the server speaks: {wrong:#}");
+        // It has nothing that JSON cannot say.
+        let text = serde_json::to_vec(&file).unwrap_or_default();
+        if let Err(wrong) = replace_loosely(&self.path, &text) {
+            tracing::debug!("cannot keep what the server speaks: {wrong}");
         }
     }
 
     fn read(&self) -> File {
         let text = std::fs::read(&self.path).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
-    }
-
-    fn write(&self, file: &File) -> anyhow::Result<()> {
-        let folder = self.path.parent().context("name the state folder")?;
-        std::fs::create_dir_all(folder).context("make the state folder")?;
-        let mut temporary =
-            tempfile::NamedTempFile::new_in(folder).context("write to the state folder")?;
-        temporary.write_all(&serde_json::to_vec(file)?)?;
-        temporary.persist(&self.path).context("replace the file")?;
-        Ok(())
     }
 }
 

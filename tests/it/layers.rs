@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The top-level modules and their layers.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 18] = [
+    ("draft", 0),
     ("error", 0),
     ("secret", 0),
     ("jsonrpc", 0),

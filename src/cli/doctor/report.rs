@@ -15,6 +15,7 @@ use crate::cli::args::Doctor;
 use crate::cli::connection::{self, Env};
 use crate::cli::oauth;
 use crate::cli::run;
+use crate::draft;
 use crate::error::{Exit, Fatal};
 use crate::net::failure::cause;
 use crate::store::logins;
@@ -64,11 +65,9 @@ fn keep(path: &Path, text: &str) -> std::io::Result<()> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    // Its mode is 0600 from the beginning.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = draft::begin(folder)?;
     writeln!(file, "{text}")?;
-    file.persist(path).map_err(|wrong| wrong.error)?;
-    Ok(())
+    draft::replace(file, path)
 }
 
 /// The options as they were given.

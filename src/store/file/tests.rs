@@ -10,7 +10,7 @@ fn what_a_killed_writer_left_goes_with_the_record() {
     let (one, other) = (key("one"), key("other"));
     files.save(&Record::new(one.clone())).unwrap();
     files.save(&Record::new(other.clone())).unwrap();
-    let unfinished = home.path().join(format!(".{}.json.x1y2", one.account()));
+    let unfinished = home.path().join(".mcp-tether-x1y2z3.new");
     std::fs::write(&unfinished, "half a token").unwrap();
     files.delete(&one).unwrap();
     assert!(!unfinished.exists() && files.load(&other).unwrap().is_some());

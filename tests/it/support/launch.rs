@@ -129,6 +129,16 @@ impl Launch {
         super::pty::Pty::start(self)
     }
 
+    /// Starts it with three pipes as a process that stops itself, and becomes the program when it is let go on.
+    #[cfg(unix)]
+    pub fn stopped(mut self) -> Child {
+        let script = "kill -STOP $$; exec \"$0\" \"$@\"";
+        let program = std::mem::replace(&mut self.program, "sh".into());
+        self.args
+            .splice(0..0, ["-c".into(), script.into(), program]);
+        self.spawn()
+    }
+
     /// Runs it to its end with that stdin, closed after the last byte. Panics when it takes longer
     /// than three deadlines: a run may have to drain.
     pub fn run(self, stdin: impl Into<Vec<u8>>) -> Output {
@@ -154,7 +164,7 @@ impl Launch {
     }
 
     /// Starts the process with three pipes.
-    pub(super) fn spawn(&self) -> Child {
+    pub fn spawn(&self) -> Child {
         self.command().spawn().expect("start the child")
     }
 

@@ -193,6 +193,8 @@ pub enum Exchange {
 pub enum Refresh {
     /// With a new refresh token; the old one is spent, and its reuse ends the grant.
     Rotates,
+    /// With a new refresh token; the old one stays good for a while, as some servers have it.
+    Forgives,
     /// With no new refresh token; the old one stays good.
     Keeps,
     /// With this status and no sense.

@@ -230,10 +230,10 @@ impl State {
             self.offend(request, "a refresh asks for more scope");
             return Err("invalid_scope");
         }
-        let rotates = conduct.refresh == Refresh::Rotates;
-        if rotates {
+        if conduct.refresh == Refresh::Rotates {
             books.spend(&token);
         }
+        let rotates = matches!(conduct.refresh, Refresh::Rotates | Refresh::Forgives);
         let next = rotates.then(|| books.add_refresh(given.clone()));
         let access = books.add_access(given.clone());
         Ok(answer(&access, next.as_deref(), &given, conduct))
