@@ -58,10 +58,13 @@ pub struct Message {
     method: Option<Box<str>>,
     /// Where `params`, `result` or `error` stands, whichever the kind has.
     payload: Option<Range<usize>>,
+    marked: bool,
 }
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -81,7 +84,7 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, 
 
 impl Message {
     /// Reads one message. Line ends between tokens become spaces and blanks around the message are dropped; nothing else
-    /// changes.
+    /// changes. Whether it is marked as JSON-RPC 2.0 is left to whom it is for.
     ///
     /// # Errors
     /// [`Malformed`] says what the bytes are instead.
@@ -146,19 +149,30 @@ impl Message {
             id_span,
             method,
             payload,
+            marked: envelope.jsonrpc.is_some_and(|raw| raw.get() == r#""2.0""#),
             line,
         })
     }
 
-    /// Reads one message, or the several of an array (a batch of revision 2025-03-26).
+    /// Reads what a client is to get: one message, or the several of an array (a batch of revision 2025-03-26). A message that is
+    /// not marked is none: a client would drop it, and wait for its answer for ever.
     ///
     /// # Errors
     /// [`Malformed`] of the first element that is no message.
     pub fn parse_any(bytes: Bytes) -> Result<Vec<Self>, Malformed> {
+        let marked = |bytes| match Self::parse(bytes)? {
+            message if message.marked => Ok(message),
+            message => Err(Malformed::NotMessage(message.id)),
+        };
         if is_array(&bytes) {
-            return split_array(bytes)?.into_iter().map(Self::parse).collect();
+            return split_array(bytes)?.into_iter().map(marked).collect();
         }
-        Self::parse(bytes).map(|one| vec![one])
+        marked(bytes).map(|one| vec![one])
+    }
+
+    /// Whether its `jsonrpc` is "2.0" (JSON-RPC 2.0 §4, §5).
+    pub const fn is_marked(&self) -> bool {
+        self.marked
     }
 
     /// What the message is.

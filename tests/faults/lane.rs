@@ -109,7 +109,6 @@ pub async fn run(cases: &[Case], debug: bool) -> Vec<Outcome> {
         more.push("--debug".to_owned());
     }
     let mut stage = Stage::set(first.setting, &more).await;
-    stage.lenient = !first.fault.is_honest();
     let mut outcomes = Vec::new();
     if first.leg.is_fresh() {
         for case in cases {

@@ -45,17 +45,20 @@ impl Mercy {
         let twice = case.leg.is_fresh() && setting.transport.shares();
         // All connections are met, those of a sign-in too.
         let met = fault == Fault::Limit && case.leg.is_fresh() && setting.access == Access::Token;
-        // A handshake of the bridge's own, which others wait for, may take 30 s.
-        let own = fault == Fault::Dead && case.leg == Leg::Second;
+        // A head that names no length any more makes a request of its body: the server refuses that too, and hangs up.
+        let refused = case.side == Side::Request && !fault.is_honest();
         if case.leg.is_fresh() && told {
             Self::Anew
         } else if mute {
             Self::Until(Instant::now() + UNHEARD)
-        } else if case.leg.is_sign_in() || met || own {
+        } else if case.leg.is_sign_in() || met {
             Self::Until(Instant::now() + REST)
         } else if case.leg == Leg::Open && setting.transport == Transport::Sse {
             Self::Until(Instant::now() + ENDPOINT)
-        } else if twice || fault.ends() && (outcome.by == By::Server || fault == Fault::Limit) {
+        } else if twice
+            || refused
+            || fault.ends() && (outcome.by == By::Server || fault == Fault::Limit)
+        {
             Self::Once
         } else {
             Self::None

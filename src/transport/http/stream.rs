@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Http;
 use crate::error::Failure;
-use crate::jsonrpc::Message;
+use crate::jsonrpc::{Message, TopLevel};
 use crate::net::failure::cause;
 use crate::net::headers::media_type;
 use crate::net::retry::reconnect_wait;
@@ -141,10 +141,11 @@ impl HttpEvents {
                 self.batch = messages;
                 Ok(())
             }
-            // Some servers send words like `ping`; what begins like a message may have been the answer.
+            // Some servers send words like `ping`; what begins like an answer may have been the one.
             Err(_)
                 if self.purpose == Purpose::Listen
-                    || !matches!(head.first(), Some(b'{' | b'[')) =>
+                    || !matches!(head.first(), Some(b'{' | b'['))
+                    || TopLevel::of(&head).method =>
             {
                 tracing::warn!("ignored an event that is no JSON-RPC message");
                 Ok(())
