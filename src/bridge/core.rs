@@ -23,7 +23,7 @@ use crate::error::{Failure, Kind as Fault};
 use crate::jsonrpc::{Id, Kind, Message, reply};
 use crate::queue::Sender;
 
-/// The longest that a request of the bridge's own may take.
+/// The longest that a request of the bridge's own may take, unless every request may take less.
 const OWN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Shared by all tasks.
@@ -45,7 +45,7 @@ impl Core {
     pub fn new(options: Options, remote: Remote, out: Sender<Message>) -> Self {
         Self {
             filter: Filter::new(&options.filter),
-            link: Arc::new(Link::new(remote)),
+            link: Arc::new(Link::new(remote, options.request_timeout)),
             inflight: Inflight::default(),
             client: Mutex::default(),
             deferred: Deferred::default(),
@@ -249,13 +249,18 @@ impl Core {
             })
             .await
         };
-        tokio::time::timeout(OWN_LIMIT, asked)
+        let limit = self
+            .options
+            .request_timeout
+            .unwrap_or(OWN_LIMIT)
+            .min(OWN_LIMIT);
+        tokio::time::timeout(limit, asked)
             .await
             .unwrap_or_else(|_| {
                 Err(Failure::Timeout {
                     what: format!(
                         "the server did not answer {method} within {} s",
-                        OWN_LIMIT.as_secs()
+                        limit.as_secs_f64()
                     ),
                     option: "--request-timeout",
                 })

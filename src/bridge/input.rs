@@ -51,7 +51,9 @@ impl Bridge {
             match part {
                 Ok(message) if allowed => self.route(message),
                 Ok(message) => {
-                    if let (Kind::Request, Some(id)) = (message.kind(), message.id()) {
+                    if let (Kind::Request, Some(id)) = (message.kind(), message.id())
+                        && self.core.inflight.serial(id).is_none()
+                    {
                         self.answer(reply::error(Some(id), code::INVALID_REQUEST, told, None));
                         answered = true;
                     }
@@ -67,6 +69,10 @@ impl Bridge {
 
     fn malformed(&mut self, malformed: &Malformed) {
         match malformed {
+            // An answer would be taken for that of the request that has this id.
+            Malformed::NotMessage(Some(id)) if self.core.inflight.serial(id).is_some() => {
+                tracing::warn!("ignored what is no message, with the id {id} that is in flight");
+            }
             Malformed::NotMessage(Some(id)) => {
                 let told = "the message is no JSON-RPC request, notification or response";
                 self.answer(reply::error(Some(id), code::INVALID_REQUEST, told, None));

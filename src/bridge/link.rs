@@ -50,8 +50,10 @@ pub(super) struct Link {
     remote: Remote,
     choice: Mutex<choose::Choice>,
     dialect: Mutex<Known>,
-    /// The first connect of a shared stream, while it is in progress.
+    /// The connect of a shared stream, while it is in progress.
     opening: Mutex<Option<choose::Search>>,
+    /// The longest that one step of a handshake may take.
+    step: Duration,
     status: watch::Sender<Status>,
     /// Whether the server can send by itself, once that is known.
     heard: watch::Sender<Option<bool>>,
@@ -63,7 +65,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub fn new(remote: Remote) -> Self {
+    /// A link on which no request takes longer than that.
+    pub fn new(remote: Remote, request_timeout: Option<Duration>) -> Self {
         let remembered = remote.remembered();
         let extension = remote.exchange.authorizer().oauth();
         let extension = extension.and_then(|oauth| oauth.grant().extension());
@@ -72,6 +75,7 @@ impl Link {
             dialect: Mutex::new(remote.first_dialect(&remembered)),
             remote,
             opening: Mutex::default(),
+            step: request_timeout.map_or(renew::STEP, |limit| limit.min(renew::STEP)),
             status: watch::Sender::new(Status {
                 generation: 0,
                 phase: Phase::Open,

@@ -47,33 +47,19 @@ pub(super) async fn run(core: Arc<Core>) {
     }
 }
 
-/// A stream that all messages share: when it ends, the session is renewed, for ever. Requests do not wait here: they renew
-/// the session themselves, and then the new stream is read at once, since answers would wait behind what nobody takes.
+/// A stream that all messages share: when it ends, or the session on it could not be had, that is renewed, for ever. Requests do
+/// not wait here: they renew the session themselves, and then the new stream is read at once, since answers would wait behind
+/// what nobody takes.
 async fn shared_stream(
     core: &Arc<Core>,
     transport: &Transport,
     now: &Status,
     backoff: &mut Backoff,
 ) {
-    let mut status = core.link.status();
     let opened = Instant::now();
-    if let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await {
-        core.link.hears(true);
-        let mut opened = core.link.status();
-        let subscriptions = async {
-            // A server of 2026-07-28 tells only what it is asked for.
-            let asks = |_: &Status| core.link.is_modern() && core.link.replay.envelope().is_some();
-            if opened.wait_for(asks).await.is_ok() {
-                super::up::keep_subscriptions(core).await;
-            }
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            () = subscriptions => {}
-            _ = pass_on(core, &mut events) => tracing::debug!("the server's event stream ended"),
-            // It is open, but no session is.
-            _ = status.wait_for(|status| matches!(status.phase, Phase::Broken(_))) => {}
-        }
+    tokio::select! {
+        () = hear(core, transport) => {}
+        () = mend(core, backoff) => {}
     }
     let wait = if opened.elapsed() < LASTING {
         backoff.wait(fastrand::f64())
@@ -86,9 +72,45 @@ async fn shared_stream(
         // If it fails there is no stream to read, and this begins again.
         let _ = core.link.renew(now.generation).await;
     };
+    let mut status = core.link.status();
     tokio::select! {
         () = renew => {}
         _ = status.wait_for(|status| status.generation != now.generation) => {}
+    }
+}
+
+/// Reads a shared stream until it ends.
+async fn hear(core: &Arc<Core>, transport: &Transport) {
+    let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await else {
+        return;
+    };
+    core.link.hears(true);
+    let mut opened = core.link.status();
+    let subscriptions = async {
+        // A server of 2026-07-28 tells only what it is asked for.
+        let asks = |_: &Status| core.link.is_modern() && core.link.replay.envelope().is_some();
+        if opened.wait_for(asks).await.is_ok() {
+            super::up::keep_subscriptions(core).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = subscriptions => {}
+        _ = pass_on(core, &mut events) => tracing::debug!("the server's event stream ended"),
+    }
+}
+
+/// Renews the session of a stream that is open, each time that it could not be had. The client may say hello on that stream
+/// meanwhile: then there is nothing to renew.
+async fn mend(core: &Arc<Core>, backoff: &mut Backoff) {
+    let broken = |status: &Status| matches!(status.phase, Phase::Broken(_));
+    let mut status = core.link.status();
+    while status.wait_for(broken).await.is_ok() {
+        let wait = backoff.wait(fastrand::f64());
+        let mended = tokio::time::timeout(wait, status.wait_for(|status| !broken(status)));
+        if mended.await.is_err() {
+            let _ = core.link.ready().await;
+        }
     }
 }
 

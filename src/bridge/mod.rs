@@ -202,8 +202,13 @@ async fn keep_alive(core: Arc<Core>, interval: Duration) {
         if core.link.is_modern() {
             continue;
         }
+        let generation = core.link.generation();
         if let Err(failure) = core.ask("ping", None).await {
             tracing::debug!("ping: {failure}");
+            // The one stream may be dead although its connection stands (basic/utilities/ping §Behavior Requirements).
+            if matches!(failure, Failure::Timeout { .. }) && core.link.shares_one_stream() {
+                let _ = core.link.renew(generation).await;
+            }
         }
     }
 }

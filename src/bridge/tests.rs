@@ -136,6 +136,74 @@ async fn a_request_over_its_time_is_answered_and_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handshake_of_our_own_takes_no_longer_than_a_request() {
+    let options = Options {
+        request_timeout: Some(Duration::from_secs(5)),
+        ..options()
+    };
+    let feeds = Mutex::new(Vec::new());
+    let counts = Mutex::new([0, 0]);
+    let mut rig = Rig::new(options, move |message| {
+        let agreed = r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#;
+        let Some(id) = message.id() else {
+            return Ok(Reply::Accepted);
+        };
+        let opens = message.method() == "initialize";
+        let mut counts = counts.lock().unwrap();
+        let count = &mut counts[usize::from(opens)];
+        *count += 1;
+        match (opens, *count) {
+            (false, 1) => Err(Failure::SessionGone {
+                generation: 1,
+                refusal: None,
+            }),
+            (true, 2) => {
+                let (feed, reply) = stream();
+                feeds.lock().unwrap().push(feed);
+                reply
+            }
+            _ => Ok(Reply::One(reply::result(id, agreed))),
+        }
+    });
+    rig.send(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#)
+        .await;
+    assert!(rig.recv().await.contains("2025-11-25"));
+    rig.send(&call(1)).await;
+    assert!(rig.recv().await.contains("-31002"));
+    rig.send(&call(2)).await;
+    assert!(rig.recv().await.contains("result"));
+    assert_eq!(rig.sent("initialize"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_client_does_not_mark_as_json_rpc_is_for_the_server_to_judge() {
+    let mut rig = Rig::new(options(), |message| {
+        Ok(Reply::One(reply::error(message.id(), -32600, "no", None)))
+    });
+    let line = r#"{"id":1,"method":"tools/call"}"#;
+    rig.send(line).await;
+    assert!(rig.recv().await.contains("-32600"));
+    assert_eq!(rig.sent.lock().unwrap()[0].line(), line);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_message_gets_no_answer_under_an_id_in_flight() {
+    let (feed, reply) = stream();
+    let reply = Mutex::new(Some(reply));
+    let mut rig = Rig::new(options(), move |_| reply.lock().unwrap().take().unwrap());
+    rig.send(&call(1)).await;
+    rig.until_sent("tools/call").await;
+    rig.send(r#"{"jsonrpc":"2.0","id":1,"method":7}"#).await;
+    rig.send(&format!("[{}]", call(1))).await;
+    rig.input = None;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let answer = reply::result(&Id::parse("1").unwrap(), "{}");
+    feed.send(Ok(answer)).await.unwrap();
+    assert!(rig.recv().await.contains("result"));
+    assert!(rig.output.recv().await.is_none(), "one answer");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_waits_for_the_client_to_read_is_in_time() {
     let options = Options {
         request_timeout: Some(Duration::from_secs(5)),

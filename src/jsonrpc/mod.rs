@@ -58,6 +58,7 @@ pub struct Message {
     method: Option<Method>,
     /// Where `params`, `result` or `error` stands, whichever the kind has.
     payload: Option<Range<usize>>,
+    marked: bool,
 }
 
 /// A method's name: where it stands, or what it says where that is written with escapes.
@@ -69,6 +70,8 @@ enum Method {
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -88,7 +91,7 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, 
 
 impl Message {
     /// Reads one message. Line ends between tokens become spaces and blanks around the message are dropped; nothing else
-    /// changes.
+    /// changes. Whether it is marked as JSON-RPC 2.0 is left to whom it is for.
     ///
     /// # Errors
     /// [`Malformed`] says what the bytes are instead.
@@ -156,19 +159,38 @@ impl Message {
             id_span,
             method,
             payload,
+            marked: envelope.jsonrpc.is_some_and(|raw| raw.get() == r#""2.0""#),
             line,
         })
     }
 
-    /// Reads one message, or the several of an array (a batch of revision 2025-03-26).
+    /// Reads what a client is to get. A message that is not marked is none: a client would drop it, and wait for its answer for
+    /// ever.
+    ///
+    /// # Errors
+    /// [`Malformed`] says what the bytes are instead.
+    pub fn parse_marked(bytes: Bytes) -> Result<Self, Malformed> {
+        match Self::parse(bytes)? {
+            message if message.marked => Ok(message),
+            message => Err(Malformed::NotMessage(message.id)),
+        }
+    }
+
+    /// The same, of one message or the several of an array (a batch of revision 2025-03-26).
     ///
     /// # Errors
     /// [`Malformed`] of the first element that is no message.
     pub fn parse_any(bytes: Bytes) -> Result<Vec<Self>, Malformed> {
         if is_array(&bytes) {
-            return split_array(bytes)?.into_iter().map(Self::parse).collect();
+            let parts = split_array(bytes)?.into_iter();
+            return parts.map(Self::parse_marked).collect();
         }
-        Self::parse(bytes).map(|one| vec![one])
+        Self::parse_marked(bytes).map(|one| vec![one])
+    }
+
+    /// Whether its `jsonrpc` is "2.0" (JSON-RPC 2.0 §4, §5).
+    pub const fn is_marked(&self) -> bool {
+        self.marked
     }
 
     /// What the message is.

@@ -87,5 +87,6 @@ fn own(line: String) -> Message {
         id_span: None,
         method: None,
         payload: None,
+        marked: true,
     })
 }

@@ -50,6 +50,25 @@ fn an_error_of_another_protocol_is_no_message() {
 }
 
 #[test]
+fn what_a_client_is_to_get_is_marked() {
+    let any = |text: &'static str| Message::parse_any(Bytes::from_static(text.as_bytes()));
+    assert!(any(r#"{"id":1,"result":1,"jsonrpc" : "2.0"}"#).is_ok());
+    for text in [
+        r#"{"id":1,"result":1}"#,
+        r#"{"jsonrpc":2.0,"id":1,"result":1}"#,
+        r#"{"jsonrpc":"3.0","id":1,"result":1}"#,
+        r#"{"jsonrpc":null,"id":1,"result":1}"#,
+        r#"[{"jsonrpc":"2.0","method":"a"},{"id":1,"result":1}]"#,
+    ] {
+        assert_eq!(
+            any(text).unwrap_err(),
+            Malformed::NotMessage(Id::parse("1")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn says_what_is_no_message() {
     assert!(matches!(refuse("nonsense"), Malformed::Json(_)));
     assert!(matches!(refuse(r#"{"id":1"#), Malformed::Json(_)));
@@ -163,10 +182,11 @@ fn a_payload_is_replaced() {
 
 #[test]
 fn an_array_is_split_into_its_own_slices() {
-    let bytes = Bytes::from_static(b"[{\"id\":1,\"method\":\"a\"},\n {\"method\":\"b\"}]");
-    let messages = Message::parse_any(bytes).unwrap();
+    let one = r#"{"jsonrpc":"2.0","id":1,"method":"a"}"#;
+    let other = r#"{"jsonrpc":"2.0","method":"b"}"#;
+    let messages = Message::parse_any(format!("[{one},\n {other}]").into()).unwrap();
     assert_eq!(messages.len(), 2);
-    assert_eq!(messages[1].line().as_ref(), br#"{"method":"b"}"#);
+    assert_eq!(messages[1].line(), other);
     assert!(Message::parse_any(Bytes::from_static(b"[1]")).is_err());
 }
 

@@ -49,7 +49,6 @@ struct Seen {
     answers: BTreeMap<String, Rpc>,
     stderr: String,
     over: bool,
-    lenient: bool,
 }
 
 impl Bridge {
@@ -108,11 +107,6 @@ impl Bridge {
             last: 100_000,
             home: home.to_owned(),
         }
-    }
-
-    /// Takes answers without the mark of JSON-RPC: what a changed byte made of them is passed on.
-    pub fn forgive_marks(&self) {
-        lock(&self.seen).lenient = true;
     }
 
     /// Says hello as its client does, and gives the id of that.
@@ -212,8 +206,6 @@ impl Bridge {
 
 impl Seen {
     fn received(&mut self, line: &str) {
-        let marked = Some(line).filter(|_| self.lenient).and_then(marked);
-        let line = marked.as_deref().unwrap_or(line);
         let Some(rpc) = self.ledger.received(line) else {
             return;
         };
@@ -221,15 +213,4 @@ impl Seen {
             self.answers.insert(id, rpc);
         }
     }
-}
-
-/// An answer whose `jsonrpc` is broken, with a right one.
-fn marked(line: &str) -> Option<String> {
-    let mut message: serde_json::Value = serde_json::from_str(line).ok()?;
-    let wrong = message["jsonrpc"] != "2.0" && message.get("id").is_some();
-    if !wrong {
-        return None;
-    }
-    message["jsonrpc"] = "2.0".into();
-    Some(message.to_string())
 }

@@ -245,17 +245,10 @@ impl Fault {
         matches!(self, Self::Cut | Self::Reset | Self::Close | Self::Limit)
     }
 
-    /// Whether it is tried on this side of a leg.
-    pub fn fits(self, setting: Setting, leg: Leg, side: Side) -> bool {
-        match self {
-            // One connection has no other to be overtaken by, and a handshake no other call.
-            Self::Hold => leg == Leg::Call && setting.transport != Transport::WebSocket,
-            // Nothing tells that an event stream has died that is silent anyway, but for the end of its connection.
-            Self::Dead if setting.transport == Transport::Sse => {
-                side != Side::Events && (leg, side) != (Leg::Open, Side::Answer)
-            }
-            _ => true,
-        }
+    /// Whether it is tried on a leg.
+    pub fn fits(self, setting: Setting, leg: Leg) -> bool {
+        // One connection has no other to be overtaken by, and a handshake no other call.
+        self != Self::Hold || leg == Leg::Call && setting.transport != Transport::WebSocket
     }
 
     /// The places of this fault in so many bytes with these frames. Every so manieth byte is one of what is tried at every byte.

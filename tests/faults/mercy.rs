@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::case::{Access, Fault, Leg, Side, Transport};
+use crate::case::{Access, Case, Fault, Leg, Side, Transport};
 use crate::lane::{By, Outcome};
 use crate::support::rpc::Rpc;
 
@@ -13,7 +13,7 @@ const REST: Duration = Duration::from_secs(40);
 /// How long an event stream may take to name its endpoint (10 s), whatever the limit of the request that opened it.
 const ENDPOINT: Duration = Duration::from_secs(15);
 
-/// How long it may take until pings without an answer tell that a WebSocket is dead (two, and 30 s between them).
+/// How long it may take until pings without an answer tell that the one stream is dead (of WebSocket two, and 30 s between them).
 const UNHEARD: Duration = Duration::from_secs(120);
 
 /// Between two tries.
@@ -32,6 +32,15 @@ pub enum Mercy {
     Until(Instant),
 }
 
+/// Whether the bytes go over the one stream that has all answers.
+fn is_the_stream(case: &Case) -> bool {
+    match case.setting.transport {
+        Transport::WebSocket => true,
+        Transport::Sse => case.leg == Leg::Open || case.side == Side::Events,
+        _ => false,
+    }
+}
+
 impl Mercy {
     /// What is forgiven after that.
     pub fn of(outcome: &Outcome) -> Self {
@@ -40,22 +49,25 @@ impl Mercy {
         let told = case.side != Side::Request && !fault.is_honest();
         // A wrong length makes a frame of all that follows, and a wrong id is waited for.
         let mute = !fault.is_honest() && setting.transport.shares()
-            || fault == Fault::Dead && setting.transport == Transport::WebSocket;
+            || fault == Fault::Dead && is_the_stream(case);
         // Who says hello again at once may meet the renewal of the stream that was lost.
         let twice = case.leg.is_fresh() && setting.transport.shares();
         // All connections are met, those of a sign-in too.
         let met = fault == Fault::Limit && case.leg.is_fresh() && setting.access == Access::Token;
-        // A handshake of the bridge's own, which others wait for, may take 30 s.
-        let own = fault == Fault::Dead && case.leg == Leg::Second;
+        // A head that names no length any more makes a request of its body: the server refuses that too, and hangs up.
+        let refused = case.side == Side::Request && !fault.is_honest();
         if case.leg.is_fresh() && told {
             Self::Anew
         } else if mute {
             Self::Until(Instant::now() + UNHEARD)
-        } else if case.leg.is_sign_in() || met || own {
+        } else if case.leg.is_sign_in() || met {
             Self::Until(Instant::now() + REST)
         } else if case.leg == Leg::Open && setting.transport == Transport::Sse {
             Self::Until(Instant::now() + ENDPOINT)
-        } else if twice || fault.ends() && (outcome.by == By::Server || fault == Fault::Limit) {
+        } else if twice
+            || refused
+            || fault.ends() && (outcome.by == By::Server || fault == Fault::Limit)
+        {
             Self::Once
         } else {
             Self::None

@@ -61,7 +61,7 @@ fn of_side(
     };
     let mut all = Vec::new();
     for (nth, fault) in FAULTS.into_iter().enumerate() {
-        if !fault.fits(setting, leg, side) {
+        if !fault.fits(setting, leg) {
             continue;
         }
         let places = fault.places(bytes.len(), &frames, step);

@@ -22,8 +22,6 @@ pub struct Stage {
     pub far: Far,
     /// The way to them.
     pub proxy: Arc<Proxy>,
-    /// Bytes are changed on the way, and so may be what comes out of a bridge.
-    pub lenient: bool,
     args: Vec<String>,
     folder: TempDir,
     texts: usize,
@@ -70,7 +68,6 @@ impl Stage {
             setting,
             far,
             proxy,
-            lenient: false,
             args,
             folder,
             texts: 0,
@@ -88,11 +85,7 @@ impl Stage {
 
     /// A bridge in a home where another one has been.
     pub fn start(&self, home: &Path) -> Bridge {
-        let bridge = Bridge::start(self.setting.client, home, &self.args);
-        if self.lenient {
-            bridge.forgive_marks();
-        }
-        bridge
+        Bridge::start(self.setting.client, home, &self.args)
     }
 
     /// A text that no other call says, not even with one byte changed.

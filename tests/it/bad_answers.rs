@@ -81,6 +81,29 @@ fn a_broken_message_on_an_event_stream_is_an_error() {
 }
 
 #[test]
+fn what_is_not_marked_as_json_rpc_is_no_answer() {
+    for mark in ["", r#""jsonrpc":2.0,"#, r#""jsonrpc":"2.1","#] {
+        let text = format!(r#"{{{mark}"id":1,"result":{{}}}}"#);
+        let event = format!("data: {text}\n\n");
+        assert_protocol(&answer(move |_| Response::json(200, text.clone())));
+        assert_protocol(&answer(move |_| Response::event_bytes(event.clone())));
+        let refusal = format!(r#"{{{mark}"id":1,"error":{{"code":-1,"message":"no"}}}}"#);
+        let refused = answer(move |_| Response::json(400, refusal.clone()));
+        assert_eq!(refused.code(), -31003);
+    }
+}
+
+#[test]
+fn a_notification_that_is_not_marked_is_dropped() {
+    let answer = answer(|call| {
+        let says = call.says("x");
+        let note = r#"{"method":"notifications/message","params":{}}"#;
+        Response::event_bytes(format!("data: {note}\n\ndata: {says}\n\n"))
+    });
+    assert_eq!(answer.result()["content"][0]["text"], "x");
+}
+
+#[test]
 fn a_truncated_body_is_an_error() {
     assert_protocol(&answer(|call| Response::truncated(200, call.says("x"), 10)));
 }

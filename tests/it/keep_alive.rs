@@ -69,6 +69,22 @@ fn pings_go_over_http_sse_too() {
 }
 
 #[test]
+fn a_stream_on_which_a_ping_stays_unanswered_is_opened_anew() {
+    let sse = Sse::new();
+    sse.times(1, "ping", |_| async { None });
+    let tether = Launch::to(&sse)
+        .args(["--ping-interval", "0.1", "--request-timeout", "3"])
+        .start();
+    tether.initialize();
+    sse.stream(2);
+    sse.wait_calls("notifications/initialized", 2);
+    assert!(tether.call("1", "echo", "{}").error.is_none());
+    assert!(tether.unread().is_empty());
+    assert_eq!(tether.stderr(), "");
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
 fn nothing_is_pinged_unless_asked_for() {
     let mcp = Legacy::new();
     let tether = Launch::to(&mcp).arg("--keep-alive").start();

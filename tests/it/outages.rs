@@ -140,7 +140,7 @@ fn a_server_killed_with_calls_in_flight_answers_them_with_errors_and_works_after
 
 #[test]
 fn a_server_that_is_down_in_mid_session_is_unreachable_until_it_is_back() {
-    let mcp = Legacy::new();
+    let mcp = LegacyPlan::default().serve_on(Plan::default().one_shot());
     let tether = Tether::to(&mcp);
     tether.initialize();
     tether.call("1", "echo", "{}");
@@ -153,11 +153,10 @@ fn a_server_that_is_down_in_mid_session_is_unreachable_until_it_is_back() {
 
 #[test]
 fn a_call_outlives_a_short_outage_since_nothing_of_it_left() {
-    let mcp = Legacy::new();
+    let mcp = LegacyPlan::default().serve_on(Plan::default().one_shot());
     let tether = Launch::to(&mcp).arg("--debug").start();
     tether.initialize();
     mcp.wait_calls("GET", 1);
-    tether.ask("1", "ping", "{}");
     mcp.server.stop();
     tether.send(&rpc::call("2", "echo", "{}"));
     tether.wait_stderr("sending again");

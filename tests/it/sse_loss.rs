@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::gate::Gate;
 use crate::support::http::Request;
 use crate::support::launch::Launch;
-use crate::support::mcp::{Sse, initialize_result};
+use crate::support::mcp::{LATEST, Sse, initialize_result};
 use crate::support::rpc;
 use crate::support::server::Peer;
 use crate::support::tether::Tether;
@@ -106,6 +106,55 @@ fn a_new_stream_gets_the_handshake_and_what_the_client_had_set_up() {
     assert!(again.id.unwrap().starts_with("\"mcp-tether:"));
     assert!(tether.unread().is_empty(), "the client does not notice");
     assert_eq!(tether.stderr(), "");
+    assert_eq!(tether.finish(), 0);
+}
+
+fn hello(id: &str) -> String {
+    let params =
+        format!(r#"{{"protocolVersion":"{LATEST}","capabilities":{{}},"clientInfo":{{}}}}"#);
+    rpc::request(id, "initialize", &params)
+}
+
+#[test]
+fn a_hello_and_a_renewal_share_the_stream_that_is_being_opened() {
+    let sse = Sse::new();
+    let tether = ready(&sse);
+    sse.no_endpoint();
+    sse.stream(1).cut();
+    let stream = sse.stream(2);
+    tether.send(&hello("1"));
+    // It is answered here once the client's handshake is under way.
+    tether.ask("2", "ping", "{}").result();
+    stream.send("event: endpoint\ndata: /messages?sessionId=2\n\n");
+    tether.answer("1").result();
+    tether.call("3", "echo", "{}").result();
+    assert_eq!(gets(&sse).len(), 2);
+    assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn a_session_that_the_client_has_begun_is_not_renewed() {
+    let sse = Sse::new();
+    let tether = ready(&sse);
+    sse.on("initialize", |call| async move {
+        Some(if call.id().starts_with("\"mcp-tether:") {
+            call.error(-32603, "only for the client")
+        } else {
+            call.result(&initialize_result(LATEST))
+        })
+    });
+    sse.stream(1).cut();
+    sse.wait_calls("initialize", 2);
+    // It may meet one more renewal, which takes its stream away.
+    let mut tries = (1..9).map(|id| {
+        tether.send(&hello(&id.to_string()));
+        tether.answer(&id.to_string())
+    });
+    assert!(tries.any(|answer| answer.error.is_none()));
+    let streams = gets(&sse).len();
+    // Longer than the bridge waits before it renews a stream by itself.
+    tether.call("10", "slow", r#"{"ms":800}"#).result();
+    assert_eq!(gets(&sse).len(), streams);
     assert_eq!(tether.finish(), 0);
 }
 

@@ -129,7 +129,7 @@ impl Link {
         let transport = transport.ok_or(Failure::Closed)?;
         let first = scope == Scope::Opening || transport.generation() == 0;
         if first && transport.shares_one_stream() {
-            self.open(&transport).await?;
+            self.open(&transport, None).await?;
         }
         Ok(transport)
     }
@@ -137,7 +137,7 @@ impl Link {
     /// Tries HTTP+SSE before Streamable HTTP.
     async fn connect_first(self: &Arc<Self>, sse: Arc<Sse>) -> Result<Transport, Failure> {
         let transport = Transport::Sse(sse);
-        let failure = match self.open(&transport).await {
+        let failure = match self.open(&transport, None).await {
             Ok(()) => {
                 self.settle_sse();
                 return Ok(transport);
@@ -163,11 +163,16 @@ impl Link {
         transport.ok_or(Failure::Closed)
     }
 
-    /// Connects unless it is connected, once for all messages that need it.
-    async fn open(self: &Arc<Self>, transport: &Transport) -> Result<(), Failure> {
+    /// Connects unless it is connected, once for all who need it. The connection of the generation `lost` will not do.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        transport: &Transport,
+        lost: Option<u64>,
+    ) -> Result<(), Failure> {
         let opening = {
             let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-            if opening.is_none() && transport.is_connected() {
+            let connected = transport.is_connected() && Some(transport.generation()) != lost;
+            if opening.is_none() && connected {
                 return Ok(());
             }
             opening
@@ -183,7 +188,7 @@ impl Link {
         let task = tokio::spawn(async move {
             let connected = transport.connect().await;
             if connected.is_ok() {
-                link.stream_opened(transport.generation(), link.phase_of_a_new_stream());
+                link.stream_opened(transport.generation());
             }
             *link.opening.lock().unwrap_or_else(PoisonError::into_inner) = None;
             connected
@@ -193,21 +198,16 @@ impl Link {
             .shared()
     }
 
-    /// Whether requests may follow at once. Where the client's handshake was answered without the server, its own comes first.
-    fn phase_of_a_new_stream(&self) -> Phase {
-        if self.replay.is_deferred() {
-            Phase::Renewing
-        } else {
-            Phase::Open
-        }
-    }
-
-    /// A stream is open on which the server may send by itself at once.
-    pub(super) fn stream_opened(&self, generation: u64, phase: Phase) {
+    /// A stream is open on which the server may send by itself at once. Requests may follow, unless a session is being opened, or
+    /// has to be: where the client's handshake was answered without the server, its own comes first.
+    pub(super) fn stream_opened(&self, generation: u64) {
+        let deferred = self.replay.is_deferred();
         self.status.send_modify(|status| {
             status.generation = generation;
-            status.phase = phase;
             status.listening = true;
+            if matches!(status.phase, Phase::Broken(_)) && !deferred {
+                status.phase = Phase::Open;
+            }
         });
     }
 
@@ -271,7 +271,7 @@ impl Link {
                     *choice = Choice::Settled(transport);
                     drop(choice);
                     link.settle_sse();
-                    link.stream_opened(generation, link.phase_of_a_new_stream());
+                    link.stream_opened(generation);
                     link.remote.remember_sse(true);
                     Ok(())
                 }

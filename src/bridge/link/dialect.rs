@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::choose::Order;
-use super::{Link, Remote, renew};
+use super::{Link, Remote};
 use crate::era::detect::{self, Asked, Era};
 use crate::era::envelope::Envelope;
 use crate::era::{down, headers};
@@ -117,7 +117,7 @@ impl Link {
                 scope: Scope::Alone,
                 ..Outgoing::new(request)
             };
-            let outcome = renew::answered(self.exchange(&outgoing), &id).await;
+            let outcome = self.answered(self.exchange(&outgoing), &id).await;
             asked += 1;
             let said = match &outcome {
                 Ok(answer) => Some(answer),

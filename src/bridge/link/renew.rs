@@ -20,8 +20,8 @@ use crate::transport::{Outgoing, Reply, Transport};
 /// Tries before those who wait are told.
 const TRIES: u32 = 4;
 
-/// The longest that one step of the handshake may take.
-const STEP: Duration = Duration::from_secs(30);
+/// The longest that one step of the handshake may take, unless a request may take less.
+pub(super) const STEP: Duration = Duration::from_secs(30);
 
 impl Link {
     /// Waits until messages can be sent, beginning a renewal where the last one failed.
@@ -44,7 +44,7 @@ impl Link {
             begins
         });
         if begun {
-            tokio::spawn(Arc::clone(self).renewal());
+            tokio::spawn(Arc::clone(self).renewal(lost));
         }
         let settled = status
             .wait_for(|status| !matches!(status.phase, Phase::Renewing))
@@ -57,13 +57,13 @@ impl Link {
     }
 
     /// Boxed, since an exchange may lead to a renewal, and a renewal makes exchanges.
-    fn renewal(self: Arc<Self>) -> BoxFuture<'static, ()> {
+    fn renewal(self: Arc<Self>, mut lost: u64) -> BoxFuture<'static, ()> {
         async move {
             tracing::debug!("the session is lost: opening a new one");
             let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
             let mut tries = 0;
             let phase = loop {
-                let failure = match self.handshake().await {
+                let failure = match self.handshake(lost).await {
                     Ok(()) => break Phase::Open,
                     Err(failure) => failure,
                 };
@@ -79,22 +79,30 @@ impl Link {
                         )),
                     });
                 }
+                lost = self.generation();
                 tokio::time::sleep(backoff.wait(fastrand::f64())).await;
+                if !matches!(self.status.borrow().phase, Phase::Renewing) {
+                    return;
+                }
             };
-            self.status.send_modify(|status| status.phase = phase);
+            self.status.send_modify(|status| {
+                // The client may have begun a session itself.
+                if matches!(status.phase, Phase::Renewing) {
+                    status.phase = phase;
+                }
+            });
         }
         .boxed()
     }
 
-    async fn handshake(self: &Arc<Self>) -> Result<(), Failure> {
+    async fn handshake(self: &Arc<Self>, lost: u64) -> Result<(), Failure> {
         let saved = self.replay.saved();
         let deferred = self.replay.is_deferred();
         if !deferred
             && let Some(transport) = self.transport()
             && transport.shares_one_stream()
         {
-            transport.connect().await?;
-            self.stream_opened(transport.generation(), Phase::Renewing);
+            self.open(&transport, Some(lost)).await?;
         }
         let Some(initialize) = saved.initialize else {
             return Ok(());
@@ -136,8 +144,8 @@ impl Link {
         let listening = saved.initialized.is_some();
         if let Some(initialized) = saved.initialized {
             let outgoing = Outgoing::new(initialized);
-            let sent = tokio::time::timeout(STEP, transport.send(&outgoing)).await;
-            sent.unwrap_or_else(|_| Err(too_slow()))?;
+            let sent = tokio::time::timeout(self.step, transport.send(&outgoing)).await;
+            sent.unwrap_or_else(|_| Err(self.too_slow()))?;
         }
         let set_up = saved
             .log_level
@@ -153,7 +161,7 @@ impl Link {
             }
         };
         // One limit for all of it: requests wait meanwhile.
-        if tokio::time::timeout(STEP, set_up).await.is_err() {
+        if tokio::time::timeout(self.step, set_up).await.is_err() {
             tracing::warn!("the new session did not take all that the client had set up");
         }
         self.replay.agreed(agreed, answer.payload());
@@ -184,7 +192,7 @@ impl Link {
         }
         let id = self.own_id();
         let outgoing = Outgoing::opening(initialize.with_id(&id));
-        let outcome = answered(self.exchange(&outgoing), &id).await;
+        let outcome = self.answered(self.exchange(&outgoing), &id).await;
         let verdict = verdict(Asked::Initialize, outcome.as_ref());
         if translate
             && verdict == Verdict::Try(Era::Modern)
@@ -228,37 +236,38 @@ impl Link {
     async fn ask(&self, transport: &Transport, mut outgoing: Outgoing) -> Result<Message, Failure> {
         let id = self.own_id();
         outgoing.message = outgoing.message.with_id(&id);
-        answered(transport.send(&outgoing), &id).await
+        self.answered(transport.send(&outgoing), &id).await
     }
-}
 
-/// Waits for the answer of a request that was sent; nothing else in its reply matters.
-pub(super) async fn answered(
-    sent: impl Future<Output = Result<Reply, Failure>>,
-    id: &Id,
-) -> Result<Message, Failure> {
-    let asked = async {
-        let reply = sent.await?;
-        answer(reply, id, |message| async move {
-            tracing::debug!("dropped {:?} on the way to an answer", message.method());
-        })
-        .await
-    };
-    tokio::time::timeout(STEP, asked)
-        .await
-        .unwrap_or_else(|_| Err(too_slow()))
+    /// Waits for the answer of a request that was sent; nothing else in its reply matters.
+    pub(super) async fn answered(
+        &self,
+        sent: impl Future<Output = Result<Reply, Failure>>,
+        id: &Id,
+    ) -> Result<Message, Failure> {
+        let asked = async {
+            let reply = sent.await?;
+            answer(reply, id, |message| async move {
+                tracing::debug!("dropped {:?} on the way to an answer", message.method());
+            })
+            .await
+        };
+        tokio::time::timeout(self.step, asked)
+            .await
+            .unwrap_or_else(|_| Err(self.too_slow()))
+    }
+
+    fn too_slow(&self) -> Failure {
+        Failure::Lost(format!(
+            "the server did not answer within {} s",
+            self.step.as_secs_f64()
+        ))
+    }
 }
 
 /// The server's own words, which came with a success status.
 fn said(error: Message) -> Failure {
     Failure::Status(Box::new(Refusal::said(error)))
-}
-
-fn too_slow() -> Failure {
-    Failure::Lost(format!(
-        "the server did not answer within {} s",
-        STEP.as_secs()
-    ))
 }
 
 /// Whether trying again a little later may help.

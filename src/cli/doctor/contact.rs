@@ -175,7 +175,9 @@ impl Contact {
 
     /// The JSON-RPC message of its body, if it is one.
     pub fn message(&self) -> Option<Message> {
-        Message::parse(self.body.clone()).ok()
+        Message::parse(self.body.clone())
+            .ok()
+            .filter(Message::is_marked)
     }
 
     /// Where a redirect leads.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Http;
 use crate::error::Failure;
-use crate::jsonrpc::{Message, is_array};
+use crate::jsonrpc::{Message, TopLevel, is_array};
 use crate::net::failure::cause;
 use crate::net::headers::media_type;
 use crate::net::retry::reconnect_wait;
@@ -147,14 +147,15 @@ impl HttpEvents {
                 self.batch.pop()
             })
         } else {
-            Message::parse(data).map(Some)
+            Message::parse_marked(data).map(Some)
         };
         match read {
             Ok(message) => Ok(message),
-            // Some servers send words like `ping`; what begins like a message may have been the answer.
+            // Some servers send words like `ping`; what begins like an answer may have been the one.
             Err(_)
                 if self.purpose == Purpose::Listen
-                    || !matches!(seen.first(), Some(b'{' | b'[')) =>
+                    || !matches!(seen.first(), Some(b'{' | b'['))
+                    || TopLevel::of(&seen).method =>
             {
                 tracing::warn!("ignored an event that is no JSON-RPC message");
                 Ok(None)

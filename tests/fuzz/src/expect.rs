@@ -62,7 +62,7 @@ fn as_message(text: &str) -> Option<Expected> {
         // Given twice, it is ambiguous.
         found.next().is_none().then_some(first)
     };
-    let (id, method) = (get("id")?, get("method")?);
+    let (_, id, method) = (get("jsonrpc")?, get("id")?, get("method")?);
     let (params, result, error) = (get("params")?, get("result")?, get("error")?);
     let null = id == Some("null");
     let id = id.filter(|raw| *raw != "null");

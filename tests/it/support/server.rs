@@ -41,6 +41,7 @@ pub struct Plan {
     tls: Option<rustls::ServerConfig>,
     http2: bool,
     down: bool,
+    one_shot: bool,
 }
 
 impl Plan {
@@ -74,6 +75,12 @@ impl Plan {
         self
     }
 
+    /// Ends each connection with its first answer, and says so there: no client has one left when the server stops.
+    pub fn one_shot(mut self) -> Self {
+        self.one_shot = true;
+        self
+    }
+
     /// Makes the server. The handler runs on the server's own single-threaded runtime, so it
     /// must not block.
     pub fn serve<H, F>(self, handler: H) -> Server
@@ -95,6 +102,7 @@ impl Plan {
                 tls,
                 http2: self.http2,
             },
+            one_shot: self.one_shot,
             log: Arc::default(),
             connections: AtomicUsize::new(0),
             faults: Faults::default(),
@@ -129,6 +137,7 @@ pub struct Server {
 struct Shared {
     handler: Handler,
     speech: Speech,
+    one_shot: bool,
     log: Arc<Shelf<Request>>,
     connections: AtomicUsize,
     faults: Faults,
@@ -333,6 +342,7 @@ async fn answer(
         version: head.version,
     };
     shared.log.push(request.clone());
+    let one_shot = shared.one_shot;
     // In a task of its own a handler runs to its end even when the client has gone, so its panic
     // is always seen.
     let task = tokio::spawn(async move {
@@ -344,7 +354,12 @@ async fn answer(
             Response::reset()
         })
     });
-    Ok(task.await.map_or(Kind::Reset, |response| response.0))
+    let response = task.await.unwrap_or_else(|_| Response::reset());
+    Ok(if one_shot {
+        response.header("connection", "close").0
+    } else {
+        response.0
+    })
 }
 
 fn text(panic: &(dyn Any + Send)) -> String {

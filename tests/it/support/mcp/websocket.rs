@@ -9,6 +9,7 @@ mod line;
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -17,7 +18,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
@@ -268,6 +269,9 @@ impl State {
             self.log.push(logged(request, connection));
             self.upgraded(request.headers(), response)
         };
+        let Ok(stream) = headed(stream).await else {
+            return;
+        };
         let Ok(socket) = tokio_tungstenite::accept_hdr_async(stream, upgrade).await else {
             return;
         };
@@ -355,6 +359,20 @@ impl State {
         }
         Some(answer(&call, |note| line.text(note)).await)
     }
+}
+
+/// The same connection, read up to the end of the first head: the library takes a head that comes in many small pieces for an
+/// attack.
+async fn headed<S>(stream: S) -> io::Result<impl AsyncRead + AsyncWrite + Unpin>
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let (mut from, to) = tokio::io::split(stream);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(from.read_u8().await?);
+    }
+    Ok(tokio::io::join(io::Cursor::new(head).chain(from), to))
 }
 
 fn logged(request: &Upgrade, connection: usize) -> Request {
