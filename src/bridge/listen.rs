@@ -16,16 +16,10 @@ use crate::transport::{Events, Listening, Transport};
 const FIRST: Duration = Duration::from_secs(1);
 const CAP: Duration = Duration::from_secs(30);
 
-/// The first wait before a shared stream is opened again that did not last.
-const SHARED_FIRST: Duration = Duration::from_millis(250);
-
-/// A shared stream that lived this long did last: it is opened again at once.
-const LASTING: Duration = Duration::from_secs(5);
-
 /// Listens until the task is aborted.
 pub(super) async fn run(core: Arc<Core>) {
     let mut status = core.link.status();
-    let mut backoff = Backoff::new(SHARED_FIRST, CAP);
+    let mut backoff = Backoff::new(FIRST, CAP);
     loop {
         let Ok(now) = status
             .wait_for(|status| status.listening)
@@ -61,12 +55,7 @@ async fn shared_stream(
         () = hear(core, transport) => {}
         () = mend(core, backoff) => {}
     }
-    let wait = if opened.elapsed() < LASTING {
-        backoff.wait(fastrand::f64())
-    } else {
-        backoff.reset();
-        Duration::ZERO
-    };
+    let wait = backoff.after(opened.elapsed(), fastrand::f64());
     let renew = async {
         tokio::time::sleep(wait).await;
         // If it fails there is no stream to read, and this begins again.
@@ -139,6 +128,7 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
     let mut refused = 0;
     let mut offered = false;
     loop {
+        let mut lived = Duration::ZERO;
         match transport.listen(cursor.clone()).await {
             Ok(Listening::NotOffered) => {
                 tracing::debug!("the server offers no listening stream");
@@ -148,7 +138,9 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
             Ok(Listening::Stream(mut events)) => {
                 offered = true;
                 core.link.hears(true);
+                let opened = Instant::now();
                 let any = pass_on(core, &mut events).await;
+                lived = opened.elapsed();
                 cursor = events.cursor();
                 refused = 0;
                 if any {
@@ -166,11 +158,12 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
             }
         }
         let wait = match cursor.retry {
-            // The server's own wait, but one that is down is not asked at that rate for ever.
+            // The server's own wait, but one that is down is not asked at that rate for ever, and not by all at one moment.
             Some(retry) => reconnect_wait(retry)
                 .saturating_mul(2u32.pow(refused))
-                .min(MAX_RECONNECT_WAIT),
-            None => backoff.wait(fastrand::f64()),
+                .min(MAX_RECONNECT_WAIT)
+                .mul_f64(1.0 + fastrand::f64() / 2.0),
+            None => backoff.after(lived, fastrand::f64()),
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

@@ -1,5 +1,6 @@
 //! The bridge with a scripted server, under tokio's paused clock.
 
+mod herd;
 mod interleavings;
 mod rig;
 

@@ -13,6 +13,12 @@ pub fn reconnect_wait(asked: Duration) -> Duration {
     asked.clamp(Duration::from_millis(10), MAX_RECONNECT_WAIT)
 }
 
+/// A stream that lived this long served well.
+const LASTING: Duration = Duration::from_secs(5);
+
+/// A server that restarts ends the streams of all its clients at one moment. They come back within this time, not at one.
+const APART: Duration = Duration::from_secs(2);
+
 /// Waits that double up to a cap. Jitter takes up to a quarter off, so that many copies do not return as one.
 #[derive(Debug, Clone)]
 pub struct Backoff {
@@ -36,6 +42,15 @@ impl Backoff {
         let wait = self.next.min(self.cap);
         self.next = wait.saturating_mul(2).min(self.cap);
         wait.mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0)
+    }
+
+    /// The wait before a stream is opened again that lived for so long: one that served well soon, and not with all others.
+    pub fn after(&mut self, lived: Duration, random: f64) -> Duration {
+        if lived < LASTING {
+            return self.wait(random);
+        }
+        self.reset();
+        APART.mul_f64(random.clamp(0.0, 1.0))
     }
 
     /// Starts over, after a success.
@@ -120,6 +135,21 @@ mod tests {
         ] {
             assert!(!reads(method), "{method}");
         }
+    }
+
+    #[test]
+    fn a_stream_that_served_well_is_opened_soon_and_not_by_all_at_once() {
+        let second = Duration::from_secs(1);
+        let mut backoff = Backoff::new(second, second * 30);
+        assert_eq!(backoff.after(second * 4, 0.0), second);
+        assert_eq!(backoff.after(second * 4, 0.0), second * 2);
+        for (random, wait) in [(0.0, 0), (0.5, 1000), (1.0, 2000)] {
+            assert_eq!(
+                backoff.after(second * 5, random),
+                Duration::from_millis(wait)
+            );
+        }
+        assert_eq!(backoff.wait(0.0), second, "it begins anew");
     }
 
     proptest! {

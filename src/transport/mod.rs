@@ -230,13 +230,18 @@ impl Transport {
             Self::Sse(sse) => sse.listen(),
             Self::WebSocket(websocket) => websocket.listen(),
             #[cfg(test)]
-            Self::Scripted(_) => Ok(Listening::NotOffered),
+            Self::Scripted(scripted) => scripted.listen(),
         }
     }
 
     /// Whether all messages share one stream, so that losing it loses the session.
-    pub const fn shares_one_stream(&self) -> bool {
-        matches!(self, Self::Sse(_) | Self::WebSocket(_))
+    pub fn shares_one_stream(&self) -> bool {
+        match self {
+            Self::Http(_) => false,
+            Self::Sse(_) | Self::WebSocket(_) => true,
+            #[cfg(test)]
+            Self::Scripted(scripted) => scripted.shares_one_stream(),
+        }
     }
 
     /// Opens the shared stream anew. Without one there is nothing to do.
@@ -249,7 +254,7 @@ impl Transport {
             Self::Sse(sse) => sse.connect().await,
             Self::WebSocket(websocket) => websocket.connect().await,
             #[cfg(test)]
-            Self::Scripted(_) => Ok(()),
+            Self::Scripted(scripted) => scripted.connect(),
         }
     }
 
@@ -260,7 +265,7 @@ impl Transport {
             Self::Sse(sse) => sse.is_connected(),
             Self::WebSocket(websocket) => websocket.is_connected(),
             #[cfg(test)]
-            Self::Scripted(_) => true,
+            Self::Scripted(scripted) => scripted.is_connected(),
         }
     }
 

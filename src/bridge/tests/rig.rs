@@ -63,11 +63,8 @@ pub(in crate::bridge) fn network() -> client::Options {
     }
 }
 
-pub(in crate::bridge) fn remote(
-    scripted: Scripted,
-    authorizer: Authorizer,
-    protocol: Protocol,
-) -> Remote {
+/// Requests that nobody answers.
+pub(in crate::bridge) fn exchange(authorizer: Authorizer) -> Arc<Exchange> {
     let network = network();
     let url = network.url.clone();
     let client = Client::new(network).unwrap();
@@ -76,9 +73,25 @@ pub(in crate::bridge) fn remote(
         body: None,
         message: 1 << 20,
     };
-    let exchange = Exchange::new(client, url, http::HeaderMap::new(), authorizer, limits);
+    let headers = http::HeaderMap::new();
+    Arc::new(Exchange::new(client, url, headers, authorizer, limits))
+}
+
+pub(in crate::bridge) fn remote(
+    scripted: Scripted,
+    authorizer: Authorizer,
+    protocol: Protocol,
+) -> Remote {
+    remote_of(exchange(authorizer), scripted, protocol)
+}
+
+pub(in crate::bridge) fn remote_of(
+    exchange: Arc<Exchange>,
+    scripted: Scripted,
+    protocol: Protocol,
+) -> Remote {
     Remote {
-        exchange: Arc::new(exchange),
+        exchange,
         order: Order::HttpFirst,
         protocol,
         verdicts: None,

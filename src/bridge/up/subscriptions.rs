@@ -28,9 +28,6 @@ const HEARD: Duration = Duration::from_secs(60);
 const FIRST: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(30);
 
-/// A stream that lived this long did last.
-const LASTING: Duration = Duration::from_secs(5);
-
 /// The resources that the client has subscribed to, and how often they changed.
 #[derive(Debug, Clone, Default)]
 struct Wanted {
@@ -189,13 +186,10 @@ pub(in crate::bridge) async fn keep(core: &Arc<Core>) {
                 _ if failed => {}
                 Some(stream) => {
                     let _ = (&mut stream.reader).await;
-                    if opened.elapsed() > LASTING {
-                        backoff.reset();
-                    }
                 }
                 None => std::future::pending().await,
             }
-            tokio::time::sleep(backoff.wait(fastrand::f64())).await;
+            tokio::time::sleep(backoff.after(opened.elapsed(), fastrand::f64())).await;
         };
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { return },
