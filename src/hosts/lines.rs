@@ -1,6 +1,6 @@
 //! What an edit has done to the lines of a file.
 
-use diffy::{DiffOptions, Line};
+use diffy::{DiffOptions, Hunk, Line};
 
 /// Every line of both texts, with its end, in order: kept, gone or new.
 pub(super) fn changes<'a>(before: &'a str, after: &'a str) -> Vec<Line<'a, str>> {
@@ -13,7 +13,7 @@ pub(super) fn changes<'a>(before: &'a str, after: &'a str) -> Vec<Line<'a, str>>
     // No text has more lines than bytes.
     all.set_context_len(before.len());
     let patch = all.create_patch(before, after);
-    let lines = patch.hunks().iter().flat_map(|hunk| hunk.lines());
+    let lines = patch.hunks().iter().flat_map(Hunk::lines);
     lines
         .filter_map(|line| {
             Some(match line {
