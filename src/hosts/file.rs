@@ -140,8 +140,9 @@ impl Plan {
             Some(text) => Some(self.back_up(text, known.as_ref(), now).map_err(refused)?),
             None => None,
         };
-        let placed = draft::replace(new, &target).and_then(|()| sync_folder(folder));
-        placed.map_err(refused)?;
+        draft::replace(new, &target).map_err(refused)?;
+        // It stands there: a file system that cannot sync folders is no reason to say that it does not.
+        let _ = sync_folder(folder);
         Ok(backup)
     }
 
@@ -170,7 +171,7 @@ impl Plan {
                 .with_file_name(format!("{name}.mcp-tether-{time}{again}.bak"));
             kept = match kept.persist_noclobber(&path) {
                 Ok(_) => {
-                    sync_folder(folder)?;
+                    let _ = sync_folder(folder);
                     return Ok(path);
                 }
                 Err(wrong) if wrong.error.kind() == io::ErrorKind::AlreadyExists => wrong.file,

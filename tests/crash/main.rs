@@ -16,6 +16,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a test fails by panicking, and this one reports by itself"
@@ -38,7 +39,6 @@ mod shop;
 #[allow(
     dead_code,
     unused_imports,
-    clippy::indexing_slicing,
     reason = "the integration tests use the rest"
 )]
 mod support;

@@ -146,11 +146,9 @@ impl Tracer {
             moved.to = self.text(to);
             Some(moved)
         };
-        let writes = i32::try_from(libc::O_CREAT | libc::O_TRUNC).unwrap();
+        let writes = u64::try_from(libc::O_CREAT | libc::O_TRUNC).unwrap();
         match call {
-            libc::SYS_openat if third & u64::try_from(writes).unwrap() != 0 => {
-                Some(step("create", self.text(second)?))
-            }
+            libc::SYS_openat if third & writes != 0 => Some(step("create", self.text(second)?)),
             libc::SYS_rename => moved(first, second),
             libc::SYS_renameat | libc::SYS_renameat2 => moved(second, regs.r10),
             libc::SYS_link => Some(step("link", self.text(second)?)),
