@@ -28,6 +28,8 @@ mod recovery;
 mod refresh;
 pub mod registration;
 mod sign_in;
+#[cfg(test)]
+pub mod stage;
 mod turn;
 mod user;
 mod vault;

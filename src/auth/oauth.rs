@@ -316,6 +316,10 @@ fn told(wrong: &StoreError) -> Failure {
 
 /// Seconds since 1970. Expiry goes by the wall clock: the machine may sleep.
 pub(super) fn now() -> u64 {
+    #[cfg(test)]
+    if let Some(now) = super::stage::now() {
+        return now;
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs()
 }

@@ -318,4 +318,4 @@ pub(super) fn elicits_urls(initialize: &Message) -> bool {
 pub(super) type OwnAsks = std::collections::HashMap<Id, tokio::sync::oneshot::Sender<Message>>;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

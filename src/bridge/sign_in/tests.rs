@@ -26,7 +26,7 @@ struct Scene {
     begun: Instant,
 }
 
-fn oauth() -> Arc<Oauth> {
+pub(in crate::bridge) fn oauth() -> Arc<Oauth> {
     let network = network();
     Arc::new(Oauth::new(Options {
         grant: Grant::Person,
