@@ -22,9 +22,8 @@ pub fn measure(work: Work, scene: &Scene, limit: Duration) -> anyhow::Result<Vec
         Work::RoundTrip(scheme) => scheme,
         _ => Scheme::Http,
     };
-    match work {
-        Work::Start => return empty_program(scene),
-        _ => {}
+    if let Work::Start = work {
+        return empty_program(scene);
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let direct = Direct::new(scene, scheme, limit)?;
