@@ -41,7 +41,7 @@ impl Color {
 /// obey where a person does. Never in bridge mode, where stdout belongs to the protocol.
 ///
 /// # Errors
-/// Those of [`bytes`].
+/// Those of [`bytes()`].
 pub fn data(data: &str) -> Result<(), Fatal> {
     if io::stdout().is_terminal() {
         painted(&text(data))
@@ -53,7 +53,7 @@ pub fn data(data: &str) -> Result<(), Fatal> {
 /// The same of text that has colours of ours, and nothing of a server's that was not made plain before.
 ///
 /// # Errors
-/// Those of [`bytes`].
+/// Those of [`bytes()`].
 pub fn painted(text: &str) -> Result<(), Fatal> {
     bytes(format!("{text}\n").as_bytes())
 }
