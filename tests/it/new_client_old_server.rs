@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::support::DEADLINE;
 use crate::support::http::{Feed, Request, Response};
+use crate::support::launch::Launch;
 use crate::support::mcp::{Call, Legacy, LegacyPlan, Sse, TOOLS, WebSocket};
 use crate::support::modern::{enveloped, going_on, id, params, said};
 use crate::support::rpc::{self, Rpc};
@@ -89,6 +90,20 @@ fn discover_is_answered_over_http_and_sse() {
     assert_eq!(answer.result()["content"][0]["text"], "hi");
     // The first one was refused: it found the transport.
     assert_eq!(server.calls("initialize").len(), 2);
+}
+
+#[test]
+fn a_handshake_without_an_answer_is_made_again_on_another_stream() {
+    let server = Sse::new();
+    server.times(1, "initialize", |_| async { None });
+    let tether = Launch::to(&server).args(["--request-timeout", "3"]).start();
+    assert_eq!(
+        tether.ask("1", "server/discover", &params("")).code(),
+        -31002
+    );
+    let answer = tether.call_modern("2");
+    assert_eq!(answer.result()["content"][0]["text"], "hi");
+    server.stream(2);
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Link {
     }
 
     /// Boxed, since an exchange may lead to a renewal, and a renewal makes exchanges.
-    fn renewal(self: Arc<Self>, mut lost: u64) -> BoxFuture<'static, ()> {
+    fn renewal(self: Arc<Self>, lost: u64) -> BoxFuture<'static, ()> {
         async move {
             tracing::debug!("the session is lost: opening a new one");
             let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
@@ -69,17 +69,16 @@ impl Link {
                 };
                 tries += 1;
                 tracing::debug!("no new session: {failure}");
-                if tries >= TRIES || !passes(&failure, self.replay.is_deferred()) {
-                    break Phase::Broken(match failure {
-                        told if self.replay.is_deferred() => told,
-                        told if told.kind() == Trouble::Auth => told,
-                        told @ Failure::Session(_) => told,
-                        other => Failure::Session(format!(
-                            "the session was lost and could not be renewed: {other}"
-                        )),
-                    });
+                // The one stream may be dead although its connection stands: the next try opens another.
+                if matches!(failure, Failure::Lost(_))
+                    && let Some(transport) = self.transport()
+                    && transport.shares_one_stream()
+                {
+                    transport.close().await;
                 }
-                lost = self.generation();
+                if tries >= TRIES || !passes(&failure, self.replay.is_deferred()) {
+                    break Phase::Broken(self.told(failure));
+                }
                 tokio::time::sleep(backoff.wait(fastrand::f64())).await;
                 if !matches!(self.status.borrow().phase, Phase::Renewing) {
                     return;
@@ -93,6 +92,18 @@ impl Link {
             });
         }
         .boxed()
+    }
+
+    /// What those who wait for the session are told.
+    fn told(&self, failure: Failure) -> Failure {
+        match failure {
+            told if self.replay.is_deferred() => told,
+            told if told.kind() == Trouble::Auth => told,
+            told @ Failure::Session(_) => told,
+            other => Failure::Session(format!(
+                "the session was lost and could not be renewed: {other}"
+            )),
+        }
     }
 
     async fn handshake(self: &Arc<Self>, lost: u64) -> Result<(), Failure> {
