@@ -22,12 +22,14 @@ const TRIES: u32 = if cfg!(windows) { 5 } else { 1 };
 /// # Errors
 /// It cannot be made there.
 pub fn begin(folder: &Path) -> io::Result<NamedTempFile> {
+    fs::metadata(folder)?;
     sweep(folder);
     for _ in 0..BEGUN {
         let (begins, ends, random) = NAME;
         let mut builder = tempfile::Builder::new();
         builder.prefix(begins).suffix(ends).rand_bytes(random);
-        let draft = builder.tempfile_in(folder)?;
+        // Its words would have the draft's own name, which nobody knows.
+        let draft = builder.tempfile_in(folder).map_err(|wrong| wrong.kind())?;
         // The system frees it when this process ends, however it ends.
         let locked =
             !cfg!(unix) || !matches!(draft.as_file().try_lock(), Err(TryLockError::WouldBlock));

@@ -19,7 +19,7 @@ const LASTING: Duration = Duration::from_secs(5);
 /// A server that restarts ends the streams of all its clients at one moment. They come back within this time, not at one.
 const APART: Duration = Duration::from_secs(2);
 
-/// Waits that double up to a cap. Jitter takes up to a quarter off, so that many copies do not return as one.
+/// Waits that double up to a cap. Jitter takes up to half off, so that many copies do not return as one.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     next: Duration,
@@ -41,7 +41,7 @@ impl Backoff {
     pub fn wait(&mut self, random: f64) -> Duration {
         let wait = self.next.min(self.cap);
         self.next = wait.saturating_mul(2).min(self.cap);
-        wait.mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0)
+        wait.mul_f64(1.0 - random.clamp(0.0, 1.0) / 2.0)
     }
 
     /// The wait before a stream is opened again that lived for so long: one that served well soon, and not with all others.
@@ -160,7 +160,7 @@ mod tests {
             let mut full = first;
             for random in randoms {
                 let wait = backoff.wait(random);
-                prop_assert!(wait <= full && wait >= full.mul_f64(0.749));
+                prop_assert!(wait <= full && wait >= full.mul_f64(0.499));
                 full = (full * 2).min(cap);
             }
             backoff.reset();
