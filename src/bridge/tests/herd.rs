@@ -26,7 +26,7 @@ use crate::transport::{Events, Listening, Outgoing, Reply, Scope};
 const STEP: Duration = Duration::from_millis(100);
 
 /// No column may hold more than this part of all bridges.
-const CROWD: usize = 8;
+const CROWD: usize = 5;
 
 /// How long the server is away.
 const OUTAGES: [Duration; 3] = [
