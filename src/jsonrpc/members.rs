@@ -104,7 +104,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
 /// A name, borrowed where it has no escapes: a bare `Cow` would always be copied.
 #[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Name<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 struct Object;
 

@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 pub use edit::{insert_member, replace};
 pub use id::Id;
 pub use members::Members;
+use members::Name;
 pub use scan::{Found, TopLevel};
 
 use crate::queue::Weight;
@@ -75,7 +76,7 @@ struct Envelope<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    method: Option<Cow<'a, str>>,
+    method: Option<Name<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     params: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -149,7 +150,7 @@ impl Message {
         };
         let id_span = envelope.id.map(|raw| span_in(text, raw.get()));
         let payload = payload.map(|raw| span_in(text, raw.get()));
-        let method = envelope.method.map(|method| match method {
+        let method = envelope.method.map(|Name(method)| match method {
             Cow::Borrowed(name) => Method::At(span_in(text, name)),
             Cow::Owned(name) => Method::Text(name.into()),
         });
@@ -291,6 +292,14 @@ pub fn read_object<'a, T: Deserialize<'a>>(raw: &'a str) -> Option<T> {
 /// Whether the bytes are a JSON array, if they are JSON.
 pub fn is_array(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'[')
+}
+
+/// The elements of a JSON array, or the bytes themselves where they are anything else.
+pub fn elements(bytes: Bytes) -> Vec<Bytes> {
+    if !is_array(&bytes) {
+        return vec![bytes];
+    }
+    split_array(bytes.clone()).unwrap_or_else(|_| vec![bytes])
 }
 
 /// The elements of a JSON array, each as a slice of the same memory.

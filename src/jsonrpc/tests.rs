@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Found, Id, Kind, Malformed, Message, TopLevel, insert_member, reply};
+use super::{Found, Id, Kind, Malformed, Message, Method, TopLevel, insert_member, reply};
 
 fn parse(text: &str) -> Message {
     Message::parse(Bytes::from(text.to_owned())).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
@@ -97,6 +97,16 @@ fn says_what_is_no_message() {
     );
     let bytes = Bytes::from_static(b"{\"id\":1,\"method\":\"\xff\"}");
     assert!(matches!(Message::parse(bytes), Err(Malformed::Json(_))));
+}
+
+#[test]
+fn a_plain_method_is_read_where_it_stands() {
+    let plain = parse(r#"{"jsonrpc":"2.0","method":"tools/call","id":1}"#);
+    assert!(matches!(plain.method, Some(Method::At(_))));
+    assert_eq!(plain.method(), "tools/call");
+    let escaped = parse(r#"{"jsonrpc":"2.0","method":"tools\/call","id":1}"#);
+    assert!(matches!(escaped.method, Some(Method::Text(_))));
+    assert_eq!(escaped.method(), "tools/call");
 }
 
 #[test]
