@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::exchange::{excerpt, excerpt_source};
+use super::exchange::excerpt;
 use crate::error::Failure;
-use crate::jsonrpc::{Found, Id, Message, TopLevel};
+use crate::jsonrpc::{Found, Id, Message, TopLevel, elements};
 
 /// Messages that may wait for the listener before the stream is no longer read.
 const UNASKED: usize = 64;
@@ -80,29 +80,26 @@ impl Channel {
 
     /// Hands on what stands in `data`: one message, or the several of an array.
     pub(super) async fn read(&self, data: Bytes) {
-        let head = excerpt_source(&data);
-        match Message::parse_any(data) {
-            Ok(messages) => {
-                for message in messages {
-                    self.deliver(message).await;
-                }
+        for data in elements(data) {
+            let seen = data.clone();
+            match Message::parse_marked(data) {
+                Ok(message) => self.deliver(message).await,
+                Err(_) => self.broken(&seen),
             }
-            Err(_) => self.broken(&head),
         }
     }
 
-    /// Something came that is no message. If it begins like the answer to a request it was meant to be it, and no other will
-    /// come.
-    fn broken(&self, head: &[u8]) {
+    /// Something came that is no message. If it has the id of a request it was meant to be its answer, and no other will come.
+    fn broken(&self, seen: &[u8]) {
         tracing::warn!("ignored what the server sent that is no JSON-RPC message");
         if let Found {
             id: Some(id),
             method: false,
-        } = TopLevel::of(head)
+        } = TopLevel::of(seen)
         {
             let failure = Failure::NotMcp {
                 what: "the server sent a broken JSON-RPC message".to_owned(),
-                excerpt: excerpt(head),
+                excerpt: excerpt(seen),
             };
             self.fail_one(&id, failure);
         }
@@ -160,4 +157,41 @@ impl Channel {
 /// The stream is gone.
 pub(super) fn lost() -> Failure {
     Failure::Lost("the server's event stream ended".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::Channel;
+    use crate::error::Failure;
+    use crate::jsonrpc::Id;
+
+    fn id(raw: &str) -> Id {
+        Id::parse(raw).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_that_is_not_marked_fails_its_request() {
+        let (channel, _unasked) = Channel::new();
+        let mut answer = channel.expect(&id("7"));
+        let long = "x".repeat(10_000);
+        channel
+            .read(format!(r#"{{"result":{{"x":"{long}"}},"id":7}}"#).into())
+            .await;
+        assert!(matches!(answer.next().await, Err(Failure::NotMcp { .. })));
+    }
+
+    #[tokio::test]
+    async fn each_element_of_an_array_stands_by_itself() {
+        let (channel, mut unasked) = Channel::new();
+        let (mut whole, mut unmarked) = (channel.expect(&id("1")), channel.expect(&id("2")));
+        let array = r#"[{"method":"a"}, {"id":2,"result":{}},
+            {"jsonrpc":"2.0","id":1,"result":{}}, 7, {"jsonrpc":"2.0","method":"b"}]"#;
+        channel.read(Bytes::from_static(array.as_bytes())).await;
+        assert!(whole.next().await.unwrap().is_some());
+        assert!(matches!(unmarked.next().await, Err(Failure::NotMcp { .. })));
+        assert_eq!(unasked.recv().await.unwrap().method(), "b");
+        assert!(unasked.try_recv().is_err());
+    }
 }

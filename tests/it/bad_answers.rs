@@ -104,6 +104,16 @@ fn a_notification_that_is_not_marked_is_dropped() {
 }
 
 #[test]
+fn each_element_of_an_array_on_a_stream_stands_by_itself() {
+    let answer = answer(|call| {
+        let says = call.says("x");
+        let note = r#"{"method":"notifications/message","params":{}}"#;
+        Response::event_bytes(format!("data: [{note},{says}]\n\n"))
+    });
+    assert_eq!(answer.result()["content"][0]["text"], "x");
+}
+
+#[test]
 fn a_truncated_body_is_an_error() {
     assert_protocol(&answer(|call| Response::truncated(200, call.says("x"), 10)));
 }

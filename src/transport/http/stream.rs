@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Http;
 use crate::error::Failure;
-use crate::jsonrpc::{Message, TopLevel, is_array};
+use crate::jsonrpc::{Message, TopLevel, elements};
 use crate::net::failure::cause;
 use crate::net::headers::media_type;
 use crate::net::retry::reconnect_wait;
@@ -43,7 +43,8 @@ pub struct HttpEvents {
     purpose: Purpose,
     response: Option<Response>,
     parser: Parser,
-    batch: Vec<Message>,
+    /// What is left of the last event, the first one last.
+    batch: Vec<Bytes>,
     /// Resumes since the last new event, and since when.
     fruitless: u32,
     broken_since: Option<Instant>,
@@ -92,15 +93,17 @@ impl HttpEvents {
     /// The next message; `None` when a listening stream has ended.
     pub(in crate::transport) async fn next(&mut self) -> Result<Option<Message>, Failure> {
         loop {
-            if let Some(message) = self.batch.pop() {
-                return Ok(Some(message));
+            if let Some(data) = self.batch.pop() {
+                if let Some(message) = self.read(data)? {
+                    return Ok(Some(message));
+                }
+                continue;
             }
             if let Some(event) = self.parser.pop() {
                 match event {
                     Ok(event) if event.name == Name::Message => {
-                        if let Some(message) = self.read(event.data)? {
-                            return Ok(Some(message));
-                        }
+                        self.batch = elements(event.data);
+                        self.batch.reverse();
                     }
                     Ok(_) => {}
                     Err(TooLarge(_)) => self.too_large()?,
@@ -137,20 +140,11 @@ impl HttpEvents {
         }
     }
 
-    /// The message of an event; of an array the first one, and the others come next.
-    fn read(&mut self, data: Bytes) -> Result<Option<Message>, Failure> {
+    /// The message of an event, or of one element of it.
+    fn read(&self, data: Bytes) -> Result<Option<Message>, Failure> {
         let seen = data.clone();
-        let read = if is_array(&data) {
-            Message::parse_any(data).map(|messages| {
-                self.batch = messages;
-                self.batch.reverse();
-                self.batch.pop()
-            })
-        } else {
-            Message::parse_marked(data).map(Some)
-        };
-        match read {
-            Ok(message) => Ok(message),
+        match Message::parse_marked(data) {
+            Ok(message) => Ok(Some(message)),
             // Some servers send words like `ping`; what begins like an answer may have been the one.
             Err(_)
                 if self.purpose == Purpose::Listen
