@@ -51,11 +51,16 @@ async fn shared_stream(
     backoff: &mut Backoff,
 ) {
     let opened = Instant::now();
+    let mut broken = false;
     tokio::select! {
         () = hear(core, transport) => {}
-        () = mend(core, backoff) => {}
+        () = mend(core, backoff, &mut broken) => {}
     }
-    let wait = backoff.after(opened.elapsed(), fastrand::f64());
+    let wait = if broken {
+        backoff.wait(fastrand::f64())
+    } else {
+        backoff.after(opened.elapsed(), fastrand::f64())
+    };
     let renew = async {
         tokio::time::sleep(wait).await;
         // If it fails there is no stream to read, and this begins again.
@@ -90,15 +95,22 @@ async fn hear(core: &Arc<Core>, transport: &Transport) {
 }
 
 /// Renews the session of a stream that is open, each time that it could not be had. The client may say hello on that stream
-/// meanwhile: then there is nothing to renew.
-async fn mend(core: &Arc<Core>, backoff: &mut Backoff) {
+/// meanwhile: then there is nothing to renew. `is_broken` says whether there is no session on it as yet: such a stream serves
+/// nobody, however long it lives.
+async fn mend(core: &Arc<Core>, backoff: &mut Backoff, is_broken: &mut bool) {
     let broken = |status: &Status| matches!(status.phase, Phase::Broken(_));
     let mut status = core.link.status();
     while status.wait_for(broken).await.is_ok() {
+        *is_broken = true;
         let wait = backoff.wait(fastrand::f64());
         let mended = tokio::time::timeout(wait, status.wait_for(|status| !broken(status)));
         if mended.await.is_err() {
             let _ = core.link.ready().await;
+        }
+        let settled = status.wait_for(|status| !matches!(status.phase, Phase::Renewing));
+        if settled.await.is_ok_and(|status| !broken(&status)) {
+            *is_broken = false;
+            backoff.reset();
         }
     }
 }
@@ -162,7 +174,8 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
             Some(retry) => reconnect_wait(retry)
                 .saturating_mul(2u32.pow(refused))
                 .min(MAX_RECONNECT_WAIT)
-                .mul_f64(1.0 + fastrand::f64() / 2.0),
+                .mul_f64(1.0 + fastrand::f64() / 2.0)
+                .min(MAX_RECONNECT_WAIT),
             None => backoff.after(lived, fastrand::f64()),
         };
         tokio::select! {

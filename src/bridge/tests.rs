@@ -1,5 +1,6 @@
 //! The bridge with a scripted server, under tokio's paused clock.
 
+mod broken;
 mod herd;
 mod idle;
 mod interleavings;

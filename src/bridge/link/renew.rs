@@ -113,7 +113,8 @@ impl Link {
             && let Some(transport) = self.transport()
             && transport.shares_one_stream()
         {
-            self.open(&transport, Some(lost)).await?;
+            let opened = tokio::time::timeout(self.step, self.open(&transport, Some(lost))).await;
+            opened.unwrap_or_else(|_| Err(self.too_slow()))?;
         }
         let Some(initialize) = saved.initialize else {
             return Ok(());
