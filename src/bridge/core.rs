@@ -212,6 +212,8 @@ impl Core {
         let said = failure
             .refusal()
             .and_then(|refusal| refusal.message.as_ref())
+            // One that is not marked is evidence, and no answer: the client would drop it.
+            .filter(|message| message.is_marked())
             // Who must sign in is told how.
             .filter(|_| {
                 self.options.audience == Audience::Program || failure.kind() != Fault::Auth

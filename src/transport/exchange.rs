@@ -293,7 +293,7 @@ impl Exchange {
         let excerpt = excerpt(&body);
         let message = Message::parse(Bytes::from(body))
             .ok()
-            .filter(|message| message.kind() == Kind::Error && message.is_marked());
+            .filter(|message| message.kind() == Kind::Error);
         Refusal {
             status,
             retry_after,

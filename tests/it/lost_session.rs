@@ -190,6 +190,7 @@ fn a_400_with_an_error_that_names_no_request_is_a_lost_session() {
     for body in [
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"no valid session"}}"#,
         r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"no valid session"}}"#,
+        r#"{"error":{"code":-32000,"message":"no valid session"}}"#,
     ] {
         let mcp = Legacy::new();
         let tether = started(&mcp);
