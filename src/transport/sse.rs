@@ -104,16 +104,24 @@ impl Sse {
     }
 
     pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<Reply, Failure> {
-        let open = self.shared.open()?;
+        let Open {
+            way,
+            channel,
+            generation,
+        } = self.shared.open()?;
         let message = &outgoing.message;
-        let Some(id) = message.id().filter(|_| message.kind() == Kind::Request) else {
-            return self.post(&open, outgoing).await.map(|()| Reply::Accepted);
+        let id = message.id().filter(|_| message.kind() == Kind::Request);
+        let answer = id.map(|id| channel.expect(id));
+        // A stream that is lost ends for its listener when nobody holds the channel, and a POST may take long.
+        drop(channel);
+        let posted = self.post(&way, generation, outgoing);
+        let Some(mut answer) = answer else {
+            return posted.await.map(|()| Reply::Accepted);
         };
-        let mut answer = open.channel.expect(id);
         // Biased to the POST: the answer counts once the server has taken the request, or before it says so.
         let first = tokio::select! {
             biased;
-            posted = self.post(&open, outgoing) => posted.map(|()| None),
+            posted = posted => posted.map(|()| None),
             answered = answer.next() => answered,
         };
         match first {
@@ -123,16 +131,17 @@ impl Sse {
         }
     }
 
-    async fn post(&self, open: &Open<Endpoint>, outgoing: &Outgoing) -> Result<(), Failure> {
+    async fn post(
+        &self,
+        way: &Endpoint,
+        generation: u64,
+        outgoing: &Outgoing,
+    ) -> Result<(), Failure> {
         let mut headers = outgoing.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let ask = Ask {
             method: Method::POST,
-            url: open
-                .way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            url: way.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             headers,
             body: Some(outgoing.message.line().clone()),
         };
@@ -142,7 +151,7 @@ impl Sse {
         }
         match self.exchange.refused(response).await {
             Failure::Status(refusal) if refusal.status == 404 => Err(Failure::SessionGone {
-                generation: open.generation,
+                generation,
                 refusal: Some(refusal),
             }),
             other => Err(other),

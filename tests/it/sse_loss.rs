@@ -1,16 +1,16 @@
 //! HTTP+SSE when its stream is lost: each call in flight is answered, and the session comes back
 //! without the client's doing.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::gate::Gate;
-use crate::support::http::Request;
+use crate::support::gate::{Gate, lock};
+use crate::support::http::{Request, Response};
 use crate::support::launch::Launch;
 use crate::support::mcp::{LATEST, Sse, initialize_result};
 use crate::support::rpc;
-use crate::support::server::Peer;
+use crate::support::server::{Peer, Server};
 use crate::support::tether::Tether;
 
 fn ready(sse: &Sse) -> Tether {
@@ -255,4 +255,45 @@ fn streams_that_end_at_once_are_reopened_with_growing_waits() {
         assert!(gap > Duration::from_millis(150), "{gap:?}");
     }
     assert_eq!(tether.finish(), 0);
+}
+
+#[test]
+fn a_notification_that_hangs_does_not_keep_a_lost_stream() {
+    let streams = Arc::new(Mutex::new(Vec::new()));
+    let open = Arc::clone(&streams);
+    let server = Server::new(move |request| {
+        let open = Arc::clone(&open);
+        async move {
+            if request.method == "GET" {
+                let (response, feed) = Response::events();
+                feed.send("event: endpoint\ndata: /messages\n\n");
+                lock(&open).push(feed);
+                return response;
+            }
+            let asked = request.rpc().expect("a message");
+            if asked.method.as_deref() == Some("notifications/hangs") {
+                return Response::stall();
+            }
+            if let (Some(id), Some(feed)) = (asked.id, lock(&open).last()) {
+                feed.event(&rpc::result(&id, &initialize_result("2024-11-05")));
+            }
+            Response::accepted()
+        }
+    });
+    let tether = Launch::to(&server)
+        .args(["--transport", "sse-only"])
+        .start();
+    tether.initialize();
+    tether.send(&rpc::notification("notifications/hangs", "{}"));
+    let hangs = |log: &[Request]| {
+        let mut methods = log.iter().filter_map(Request::rpc_method);
+        methods.any(|method| method == "notifications/hangs")
+    };
+    let log = server.log();
+    log.wait("the notification", |log| hangs(log).then_some(()));
+    lock(&streams)[0].end();
+    log.wait("another stream", |log| {
+        let gets = log.iter().filter(|request| request.method == "GET");
+        (gets.count() >= 2).then_some(())
+    });
 }
