@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command as Clap, FromArgMatches};
 
-use url::Url;
-
 use super::args::{self, Cli, Command};
-use crate::config::{Known, Paths, Server, Setting, Takes, from_environment, from_file, nearest};
+use crate::config::{
+    Known, Paths, Server, Setting, Takes, from_environment, from_file, mistyped, nearest,
+};
 use crate::error::Fatal;
 use crate::net::guard;
 
@@ -38,10 +38,12 @@ pub fn resolve(
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<Command, Unresolved> {
     let command = args::command();
-    let typed = command
-        .clone()
-        .try_get_matches_from(argv)
-        .map_err(|said| misspelt(&command, argv).map_or(Unresolved::Said(said), Into::into))?;
+    let typed = command.clone().try_get_matches_from(argv).map_err(|said| {
+        match misspelt(&command, argv) {
+            Some(wrong) if said.use_stderr() => wrong.into(),
+            _ => Unresolved::Said(said),
+        }
+    })?;
     if let Some((name, _)) = typed.subcommand()
         && !takes_settings(&command, name)
     {
@@ -123,16 +125,24 @@ pub fn resolve(
     Ok(command)
 }
 
-/// A word before a URL that is nearly a command: else the URL would be refused as the port that stands there.
+/// A first word that is nearly a command: else what follows would be refused as the port that stands there, or as an option
+/// that is none. The name of a server, which may be a little like a command, has a port or an option after it.
 fn misspelt(command: &Clap, argv: &[OsString]) -> Option<Fatal> {
-    let (word, url) = (argv.get(1)?.to_str()?, argv.get(2)?.to_str()?);
-    let near = nearest(word, command.get_subcommands().map(Clap::get_name))?;
-    (near != word && Url::parse(url).is_ok()).then(|| {
-        Fatal::usage(
-            format!("there is no command {word:?}"),
-            format!("did you mean mcp-tether {near}?"),
-        )
-    })
+    let (word, next) = (argv.get(1)?.to_str()?, argv.get(2)?.to_str()?);
+    let commands = || command.get_subcommands().map(Clap::get_name);
+    if word.contains("://") || word.starts_with('-') || commands().any(|name| name == word) {
+        return None;
+    }
+    let follows_server = next.starts_with('-') || next.parse::<u64>().is_ok();
+    let near = if follows_server {
+        mistyped(word, commands())?
+    } else {
+        nearest(word, commands())?
+    };
+    Some(Fatal::usage(
+        format!("there is no command {word:?}"),
+        format!("did you mean mcp-tether {near}?"),
+    ))
 }
 
 /// Whether the command has to do with a server, and so with the settings for one.

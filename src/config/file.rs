@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Known, Setting, Takes, nearest};
+use super::{Known, Setting, Takes, mistyped, nearest};
 use crate::error::Fatal;
 use crate::net::guard;
 
@@ -69,21 +69,24 @@ pub fn from_file(
     let found = servers
         .into_iter()
         .find(|(known, _)| known.get_ref().as_ref() == name);
-    let (_, mut server) = found.ok_or_else(|| unknown_server(path, name, &names))?;
+    let (_, mut server) = found.ok_or_else(|| unknown_server(path, name, (&names, commands)))?;
     defaults.retain(|default| server.settings.iter().all(|own| own.name != default.name));
     server.settings.extend(defaults);
     Ok(server)
 }
 
 /// The error for a name that the config file does not have.
-fn unknown_server(path: &Path, name: &str, names: &[String]) -> Fatal {
+fn unknown_server(path: &Path, name: &str, (names, commands): (&[String], &[String])) -> Fatal {
     let known = names.join(", ");
-    let hint = match nearest(name, names.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None if names.is_empty() => {
+    let near = nearest(name, names.iter().map(String::as_str));
+    let command = mistyped(name, commands.iter().map(String::as_str));
+    let hint = match (near, command) {
+        (Some(near), _) => format!("did you mean {near:?}?"),
+        (None, Some(command)) => format!("did you mean mcp-tether {command}?"),
+        (None, None) if names.is_empty() => {
             "give a URL, like https://example.com/mcp, or add the server to that file".to_owned()
         }
-        None => format!("it has {known}"),
+        (None, None) => format!("it has {known}"),
     };
     Fatal::usage(
         format!(

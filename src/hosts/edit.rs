@@ -248,10 +248,14 @@ fn with_comments_apart(before: &str, after: &str) -> String {
             continue;
         }
         let lines = above.take().unwrap_or_default();
-        let apart = lines
-            .iter()
-            .rposition(|line| line.trim().is_empty())
-            .unwrap_or(0);
+        let is_blank = |line: &&str| line.trim().is_empty();
+        // A blank line stays below them: the one above, or the one between.
+        let begins_blank = lines.first().is_some_and(is_blank);
+        let apart = match lines.iter().rposition(is_blank) {
+            Some(between) if begins_blank => between,
+            Some(between) => between + 1,
+            None => 0,
+        };
         let apart = lines.get(..apart).unwrap_or_default();
         if apart.iter().any(|line| !line.trim().is_empty()) {
             out.extend(apart.iter().copied());

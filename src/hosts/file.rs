@@ -98,6 +98,9 @@ impl Plan {
 
     /// The change as `diff -u` shows it; empty where there is none.
     pub fn diff(&self) -> String {
+        if !self.is_change() {
+            return String::new();
+        }
         let name = self.path.display().to_string();
         let before = self.before.as_deref();
         let old = if before.is_some() { &name } else { "/dev/null" };

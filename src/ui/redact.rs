@@ -16,24 +16,28 @@ const NAMES: [&str; 6] = [
 ];
 
 /// What the name of a header, a variable or a setting has in it when the value is a secret, in lower case.
-const SECRET: [&str; 9] = [
+const SECRET: [&str; 10] = [
     "auth",
     "token",
     "key",
     "secret",
     "cookie",
-    "password",
+    "passw",
+    "passphrase",
     "credential",
     "session",
     "signature",
 ];
 
+/// How such a name may end, in lower case.
+const SECRET_ENDS: [&str; 3] = ["pass", "_pat", "-pat"];
+
 /// How an option ends when the next argument is a secret.
-const OPTIONS: [&str; 4] = ["token", "key", "secret", "password"];
+const OPTIONS: [&str; 5] = ["token", "key", "secret", "password", "passphrase"];
 
 const BLOT: &str = "(redacted)";
 
-/// A value after `bearer` or `basic` that is shorter may be a word of a sentence.
+/// A value after `bearer` or `basic` that is shorter may be a word of a sentence, and a number that is shorter may be a limit.
 const SHORTEST: usize = 8;
 
 /// The text without the values of credentials.
@@ -57,7 +61,9 @@ pub fn text(text: &str) -> Cow<'_, str> {
         out.push_str(text.get(at..from).unwrap_or_default());
         out.push_str(gap);
         let is_secret = if SCHEMES.contains(&word) {
-            length >= SHORTEST && !value.chars().all(|c| c.is_ascii_lowercase())
+            let before = text.get(..at + found).unwrap_or_default().trim_end();
+            let is_header = length > 0 && before.ends_with([':', '=', '"', '\'']);
+            is_header || (length >= SHORTEST && !value.chars().all(|c| c.is_ascii_lowercase()))
         } else {
             length > 0 && gap.contains([':', '='])
         };
@@ -74,30 +80,34 @@ fn is_token(c: char) -> bool {
 
 /// The punctuation between a name and its value, and what follows.
 fn parted(after: &str) -> (&str, &str) {
-    let value = after.trim_start_matches(['"', '\'', '=', ':', ' ', '\\']);
+    let value = after.trim_start_matches(['"', '\'', '=', ':', ' ', '\t', '\\']);
     after.split_at(after.len() - value.len())
 }
 
 /// Whether what has that name is a secret.
 pub fn names_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    // Who wrote something is no secret, what authorizes is.
+    let name = name.to_ascii_lowercase().replace("authori", "auth");
+    let name = name.replace("author", "");
     SECRET.iter().any(|part| name.contains(part))
+        || SECRET_ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// The text of a config file, or of a change of one, without the values of what is named like a secret. A value that is a
-/// variable stays.
+/// The text of a config file, or of a change of one, without the values of what is named like a secret and without the
+/// passwords of URLs. A value that is a variable stays.
 pub fn settings(given: &str) -> String {
+    let given = &without_passwords(given);
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let mut out = String::with_capacity(given.len());
-    let mut rest = given;
+    let mut rest = given.as_str();
     while let Some(from) = rest.find(is_name) {
-        let named = rest.split_at(from).1;
+        let (line, named) = given.split_at(given.len() - rest.len() + from);
         let end = named.find(|c| !is_name(c)).unwrap_or(named.len());
         let (name, after) = named.split_at(end);
         let (before, _) = rest.split_at(from + end);
         out.push_str(before);
         rest = after;
-        if let Some((gap, length)) = value_of(name, after) {
+        if let Some((gap, length)) = value_of(line, name, after) {
             out.push_str(gap);
             out.push_str(BLOT);
             rest = after.get(gap.len() + length..).unwrap_or_default();
@@ -107,33 +117,123 @@ pub fn settings(given: &str) -> String {
     text(&out).into_owned()
 }
 
-/// What stands before the value that belongs to a name, and how long the value is; nothing if it is no secret.
-fn value_of<'a>(name: &str, after: &'a str) -> Option<(&'a str, usize)> {
-    if !names_secret(name) {
-        return None;
-    }
-    let (mut gap, mut value) = parted(after);
-    if !gap.contains([':', '=']) {
-        let lower = name.to_ascii_lowercase();
-        let is_option = lower.starts_with("--") && OPTIONS.iter().any(|end| lower.ends_with(end));
-        // The next argument: in the lines of a change it may be in the next one.
-        value = after.trim_start_matches(|c: char| c.is_whitespace() || "\"',+-".contains(c));
-        (gap, _) = after.split_at(after.len() - value.len());
-        if !is_option || gap.is_empty() || gap.ends_with("--") {
-            return None;
+/// The text with a blot for what stands between `://user:` and `@`.
+fn without_passwords(given: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || "/?#\"'\\".contains(c);
+    let mut out = String::with_capacity(given.len());
+    for (at, part) in given.split("://").enumerate() {
+        let authority = part.split(ends).next().unwrap_or_default();
+        let userinfo = authority.rsplit_once('@').map(|(userinfo, _)| userinfo);
+        let password = userinfo.and_then(|userinfo| userinfo.split_once(':'));
+        out.push_str(if at > 0 { "://" } else { "" });
+        match password.filter(|(_, word)| at > 0 && !word.is_empty() && !word.contains("${")) {
+            Some((user, word)) => {
+                out.push_str(user);
+                out.push(':');
+                out.push_str(BLOT);
+                out.push_str(part.get(user.len() + 1 + word.len()..).unwrap_or_default());
+            }
+            None => out.push_str(part),
         }
     }
+    out
+}
+
+/// What stands before the value that belongs to a name, and how long the value is; nothing if it is no secret. `before` is
+/// what stands before the name.
+fn value_of<'a>(before: &str, name: &str, after: &'a str) -> Option<(&'a str, usize)> {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    if !names_secret(name) || in_host(line) {
+        return None;
+    }
+    let gap = gap_of(name, after)?;
+    let (_, value) = after.split_at(gap.len());
     let quote = gap.chars().last().filter(|last| "\"'".contains(*last));
-    let is_escaped = gap.contains('\\');
-    let mut before = ' ';
-    let end = value.find(|c: char| {
-        let ends = quote.map_or("\"'".contains(c), |quote| quote == c) && before != '\\';
-        before = c;
-        ends || "\r\n".contains(c) || (is_escaped && c == '\\')
-    });
-    let (value, _) = value.split_at(end.unwrap_or(value.len()));
-    let is_plain = value.is_empty() || value.starts_with(['{', '[', ',', '}', ']']);
+    if quote.is_none() {
+        if let Some(length) = block(line, value) {
+            return Some((gap, length));
+        }
+        if let Some(literal) = literal(gap, value) {
+            let is_plain = !literal.starts_with(|c: char| c.is_ascii_digit())
+                || (literal.len() < SHORTEST && !name.to_ascii_lowercase().contains("pass"));
+            return (!is_plain).then_some((gap, literal.len()));
+        }
+    }
+    let three = gap.get(gap.len().saturating_sub(3)..).unwrap_or_default();
+    let length = if ["\"\"\"", "'''"].contains(&three) {
+        value.find(three)
+    } else {
+        let is_escaped = gap.contains('\\');
+        let mut before = ' ';
+        value.find(|c: char| {
+            let ends = quote.map_or("\"'".contains(c), |quote| quote == c) && before != '\\';
+            before = c;
+            ends || "\r\n".contains(c) || (is_escaped && c == '\\')
+        })
+    };
+    let (value, rest) = value.split_at(length.unwrap_or(value.len()));
+    // In the next line it may be a name.
+    let is_name = gap.contains('\n')
+        && gap.contains([':', '='])
+        && rest
+            .trim_start_matches(['"', '\'', ' '])
+            .starts_with([':', '=']);
+    let is_plain = is_name || value.is_empty() || value.starts_with(['{', '[', ',', '}', ']']);
     (!is_plain && !value.contains("${")).then_some((gap, value.len()))
+}
+
+/// Whether a line ends within the host of a URL.
+fn in_host(line: &str) -> bool {
+    let after = line.rsplit_once("://").map(|(_, after)| after);
+    after.is_some_and(|after| !after.contains(|c: char| c.is_whitespace() || "/?#\"',".contains(c)))
+}
+
+/// What stands between a name and its value. In the lines of a change the value may be in the next one.
+fn gap_of<'a>(name: &str, after: &'a str) -> Option<&'a str> {
+    let (gap, value) = parted(after);
+    let up_to = |value: &str| Some(after.split_at(after.len() - value.len()).0);
+    if !gap.contains([':', '=']) {
+        // The next argument.
+        let lower = name.to_ascii_lowercase();
+        let is_option = lower.starts_with("--")
+            && lower != "--use-id-token"
+            && OPTIONS.iter().any(|end| lower.ends_with(end));
+        let value = after.trim_start_matches(|c: char| c.is_whitespace() || "\"',+-".contains(c));
+        return up_to(value).filter(|gap| is_option && !gap.is_empty() && !gap.ends_with("--"));
+    }
+    if value.starts_with(['\r', '\n']) && gap.ends_with([':', '=', ' ', '\t']) {
+        let next = value.trim_start_matches(|c: char| c.is_whitespace() || "+-".contains(c));
+        if let Some(quoted) = next.strip_prefix(['"', '\'']) {
+            return up_to(quoted);
+        }
+    }
+    Some(gap)
+}
+
+/// How long a block scalar of YAML is: the lines that are indented more than the one of its name.
+fn block(line: &str, value: &str) -> Option<usize> {
+    let mut lines = value.split_inclusive('\n');
+    let head = lines.next()?;
+    let style = head.trim_end();
+    if !style.starts_with(['|', '>']) || style.len() > 3 || style.len() == head.len() {
+        return None;
+    }
+    let indent = |line: &str| line.find(|c| !" +-".contains(c)).unwrap_or(line.len());
+    let own = indent(line);
+    let inside = lines.take_while(|line| indent(line) > own || line.trim().is_empty());
+    let length = head.len() + inside.map(str::len).sum::<usize>();
+    Some(value.get(..length)?.trim_end().len())
+}
+
+/// A number, `true`, `false` or `null` that is not part of a text.
+fn literal<'a>(gap: &str, value: &'a str) -> Option<&'a str> {
+    let end = value.find(|c: char| ",}]\r\n\"'\\".contains(c));
+    let (bare, rest) = value.split_at(end.unwrap_or(value.len()));
+    let bare = bare.trim_end();
+    let is_number = !bare.is_empty() && bare.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let is_literal = is_number || matches!(bare, "true" | "false" | "null");
+    // `name=1` and `Name:1` are parts of texts.
+    (is_literal && gap.len() > 1 && !rest.starts_with(['"', '\'', '\\'])).then_some(bare)
 }
 
 #[cfg(test)]
@@ -158,6 +258,11 @@ mod tests {
             ),
             ("Mcp-Session-Id: 12-ab", "Mcp-Session-Id: (redacted)"),
             ("bearer \u{e9}", "bearer \u{e9}"),
+            (
+                "Authorization: Bearer changeme",
+                "Authorization: Bearer (redacted)",
+            ),
+            ("a \"Basic abc\"", "a \"Basic (redacted)\""),
             ("basic dXNlcjpwYXNz", "basic (redacted)"),
             (
                 r#"{\"refresh_token\": \"a\"}"#,
@@ -210,6 +315,31 @@ mod tests {
                 r#""https://a/mcp?key=(redacted)", "--e""#,
             ),
             (
+                "\"API_KEY\":\t\"sk-x\", \"GITHUB_PAT\": \"p\", \"PGPASS\": \"p\"",
+                "\"API_KEY\":\t\"(redacted)\", \"GITHUB_PAT\": \"(redacted)\", \"PGPASS\": \"(redacted)\"",
+            ),
+            (
+                "+ \"API_KEY\":\n+   \"sk-x\",\n+ \"A\": \"b\"",
+                "+ \"API_KEY\":\n+   \"(redacted)\",\n+ \"A\": \"b\"",
+            ),
+            (
+                "+  key: |\n+    -----BEGIN\n+    abc\n+  other: c\n",
+                "+  key: (redacted)\n+  other: c\n",
+            ),
+            (
+                "key = \"\"\"\nabc\n\"\"\"\n",
+                "key = \"\"\"(redacted)\"\"\"\n",
+            ),
+            (
+                r#"["postgresql://user:hunter2@localhost/db", "http://:p:q@h"]"#,
+                r#"["postgresql://user:(redacted)@localhost/db", "http://:(redacted)@h"]"#,
+            ),
+            (
+                r#"{"PIN_KEY": 1234567890123, "password": 123, "a": 1}"#,
+                r#"{"PIN_KEY": (redacted), "password": (redacted), "a": 1}"#,
+            ),
+            ("?key=1234", "?key=(redacted)"),
+            (
                 r#""X-Team: Bearer 0123abcd""#,
                 r#""X-Team: Bearer (redacted)""#,
             ),
@@ -223,6 +353,12 @@ mod tests {
             r#""--use-id-token", "--silent""#,
             r#""--header-file", "/run/secrets/h", "--auth", "none""#,
             "--- /a/key\n+++ /a/key\n@@ -1,2 +1,3 @@",
+            r#"{"max_tokens": 4096, "author": "Ann", "key": true, "tokens":12}"#,
+            "- --use-id-token\n  timeout: 300\nmax_tokens: 300\n",
+            "https://auth.corp.example:8443/mcp",
+            "https://me@auth.corp.example:8443/mcp",
+            "http://a:${TOKEN_WORD}@b",
+            "auth:\n  \"x\": 1\n",
             "",
         ] {
             assert_eq!(settings(plain), plain);

@@ -100,7 +100,7 @@ pub fn run(case: Case) -> Outcome {
         let text = text.or_else(|| Some((*panic.downcast_ref::<&str>()?).to_owned()));
         Outcome {
             case,
-            killed: true,
+            killed: false,
             by_nature: false,
             wrong: vec![(Wrong::Blocked, text.unwrap_or_default())],
             step: None,

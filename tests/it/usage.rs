@@ -58,6 +58,21 @@ fn a_misspelt_command_before_a_url_is_no_server() {
         "mcp-tether: there is no command \"logn\"\nhint: did you mean mcp-tether login?\n"
     );
     for args in [
+        &["instal", "cursor", url][..],
+        &["instal", "cursor", url, "--name", "x"],
+        &["instal", "--list"],
+    ] {
+        let output = run(args, "");
+        assert_eq!(output.code, Some(2), "{output:?}");
+        let hint = "there is no command \"instal\"\nhint: did you mean mcp-tether install?";
+        assert!(output.stderr.contains(hint), "{output:?}");
+    }
+    let output = run(&["statsu"], "");
+    assert!(
+        output.stderr.contains("did you mean mcp-tether status?"),
+        "{output:?}"
+    );
+    for args in [
         &[url, "logn"][..],
         &["login", url, "port"],
         &["logn", "3334"],

@@ -1,4 +1,4 @@
-//! A server that restarts under many bridges: each works again, and they do not all come back at one moment.
+//! A server that restarts under many bridges: each works again.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

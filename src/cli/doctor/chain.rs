@@ -57,6 +57,20 @@ pub fn fault(wrong: &rustls::Error, chain: &[CertificateDer<'_>], host: &str) ->
     }
 }
 
+/// A handshake that had begun and did not come to its end.
+pub fn broken_off() -> Finding {
+    failed("the connection ended before the handshake did")
+}
+
+fn failed(why: &str) -> Finding {
+    Finding::fail(
+        Exit::Unreachable,
+        format!("the TLS handshake failed: {why}"),
+        "tell the server's owner; mcp-tether speaks TLS 1.2 and 1.3",
+    )
+    .fault("tls")
+}
+
 fn other(wrong: &rustls::Error) -> Finding {
     match wrong {
         rustls::Error::AlertReceived(alert) => Finding::fail(
@@ -65,12 +79,7 @@ fn other(wrong: &rustls::Error) -> Finding {
             "if it wants a certificate of the client, give it with --client-cert FILE and --client-key FILE",
         )
         .fault("tls-alert"),
-        other => Finding::fail(
-            Exit::Unreachable,
-            format!("the TLS handshake failed: {other}"),
-            "tell the server's owner; mcp-tether speaks TLS 1.2 and 1.3",
-        )
-        .fault("tls"),
+        other => failed(&other.to_string()),
     }
 }
 

@@ -170,7 +170,6 @@ pub fn printable(text: &str) -> String {
     spaced.chars().filter(|c| !ui::is_control(*c)).collect()
 }
 
-/// Control characters, and those that turn the direction of text around.
 #[cfg(test)]
 mod tests {
     use super::{Check, Finding, printable, verdict};

@@ -26,6 +26,8 @@ use crate::net::guard;
 pub struct Seen {
     /// Its certificates and the version, as far as it came to them.
     pub shown: Shown,
+    /// Whether the handshake came to its end.
+    pub ended: bool,
     /// The time the handshake took.
     pub took: Duration,
 }
@@ -88,6 +90,7 @@ fn judged(patient: &Patient<'_>, url: &Url, contact: &Result<Contact, NoContact>
     let chain = shown.map_or(&[][..], |shown| &shown.chain);
     let finding = match contact {
         Err(NoContact { tls: Some(wrong), .. }) => chain::fault(wrong, chain, host),
+        Err(_) if patient.seen.as_ref().is_some_and(|seen| !seen.ended) => chain::broken_off(),
         _ if patient.network(url).verify == Verify::Nothing => Finding::warn(
             "certificates are not checked (--insecure): anybody on the way can read and change everything",
             "give the authority's certificate with --ca-file FILE in place of --insecure",
@@ -153,6 +156,7 @@ pub async fn look(url: &Url, stream: TcpStream, limit: Duration) -> Result<Seen,
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
     let ended = tokio::time::timeout(limit, connecting).await;
     let shown = recorder.shown().clone();
+    let is_whole = matches!(ended, Ok(Ok(_)));
     match ended {
         Ok(Err(wrong)) if shown.chain.is_empty() => not_tls(&wrong)?,
         Err(_) => return Err(format!("nothing came for {} s", limit.as_secs_f64())),
@@ -160,6 +164,7 @@ pub async fn look(url: &Url, stream: TcpStream, limit: Duration) -> Result<Seen,
     }
     Ok(Seen {
         shown,
+        ended: is_whole,
         took: begun.elapsed(),
     })
 }

@@ -153,7 +153,9 @@ fn moves(header: (&str, &str)) -> bool {
 }
 
 fn is_secret((name, value): (&str, &str)) -> bool {
-    let secret = ui::names_secret(name) || ui::redacted(value) != value;
+    let lower = value.to_ascii_lowercase();
+    let is_scheme = lower.starts_with("bearer ") || lower.starts_with("basic ");
+    let secret = is_scheme || ui::names_secret(name) || ui::redacted(value) != value;
     !value.contains("${") && !value.is_empty() && secret
 }
 
@@ -204,6 +206,8 @@ mod tests {
             );
             assert_eq!(env, [pair("MY_LINEAR_AUTHORIZATION", "Bearer x")]);
         }
+        let (_, env) = of("cursor", &["--header", "X-T: Bearer abcdefghijkl"]);
+        assert_eq!(env, [pair("MY_LINEAR_X_T", "Bearer abcdefghijkl")]);
         let (_, env) = of(
             "cursor",
             &["--header", "X-Api-Key: 1", "--header", "X-Api-Key: 2"],

@@ -26,6 +26,16 @@ fn a_file_that_its_host_wrote_meanwhile_is_left_alone() {
 }
 
 #[test]
+fn a_change_that_changes_nothing_shows_nothing() {
+    let plan = Plan {
+        path: "mcp.json".into(),
+        before: Some("same\n".to_owned()),
+        after: "same\n".to_owned(),
+    };
+    assert_eq!(plan.diff(), "");
+}
+
+#[test]
 fn backups_of_one_second_stand_beside_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mcp.json");

@@ -334,6 +334,18 @@ fn a_comment_apart_from_an_entry_outlives_it() {
 }
 
 #[test]
+fn comments_of_a_section_stay_apart_from_the_next_entry() {
+    let text = "[mcp_servers.a]\ncommand = 'a'\n\n# section two\n\n# about b\n[mcp_servers.b]\ncommand = 'b'\n\n# about c\n[mcp_servers.c]\ncommand = 'c'\n";
+    let codex = by_id("codex").unwrap();
+    let without_b = codex.remove(text, "b").unwrap();
+    let wanted = "\n\n# section two\n\n# about c\n[mcp_servers.c]";
+    assert!(without_b.contains(wanted), "{without_b}");
+    let without_c = codex.remove(&without_b, "c").unwrap();
+    assert!(without_c.contains("# section two"), "{without_c}");
+    assert!(!without_c.contains("# about"), "{without_c}");
+}
+
+#[test]
 fn new_lines_are_indented_as_the_file_is() {
     let yaml = put("goose", "extensions:\n    x:\n        cmd: x\n");
     let wanted = "\n    linear:\n        enabled: true\n        type: stdio\n";

@@ -206,6 +206,24 @@ fn a_dry_run_shows_no_secret_of_other_entries() {
 }
 
 #[test]
+fn a_dry_run_shows_no_password_of_a_url() {
+    let home = Home::new();
+    let text = "{\"mcpServers\":{\"db\":{\"command\":\"x\",\"args\":[\"postgresql://user:hush@localhost/db\"]}}}\n";
+    home.write(".cursor/mcp.json", text);
+    let proxy = ["--proxy", "http://me:hush@proxy:8080"];
+    let output = home.ok(&[&["install", "cursor", URL, "--dry-run"], &proxy[..]].concat());
+    assert!(
+        output.stdout.contains("http://me:(redacted)@proxy:8080"),
+        "{output:?}"
+    );
+    assert!(!output.stdout.contains("hush"), "{output:?}");
+    let url = "https://auth.corp.example:8443/mcp";
+    let output = home.ok(&["install", "cursor", url, "--project", "--dry-run"]);
+    assert!(output.stdout.contains(url), "{output:?}");
+    assert!(!output.stderr.contains("secret"), "{output:?}");
+}
+
+#[test]
 fn a_file_that_would_hide_another_is_not_made() {
     let home = Home::new();
     home.write(".github/mcp.json", "{}");
