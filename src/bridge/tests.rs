@@ -3,6 +3,7 @@
 mod herd;
 mod idle;
 mod interleavings;
+mod keep_alive;
 mod rig;
 
 use std::sync::{Arc, Mutex};
