@@ -5,11 +5,15 @@ use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 /// How the name of a draft begins and ends; so many letters or digits stand between.
 const NAME: (&str, &str, usize) = (".mcp-tether-", ".new", 6);
+
+/// The age of a draft that was left, where no lock tells: one is written in a moment.
+const OLD: Duration = Duration::from_secs(3600);
 
 /// How often a draft is begun again that another process took for one that was left.
 const BEGUN: u32 = 10;
@@ -40,12 +44,11 @@ pub fn begin(folder: &Path) -> io::Result<NamedTempFile> {
     Err(io::ErrorKind::ResourceBusy.into())
 }
 
-/// Removes the drafts in `folder` that no process works on. Where there are no locks they stay; on Windows a lock would keep
-/// others from reading.
+/// Removes the drafts in `folder` that no process works on: those that nobody has locked, and where there are no locks, those that are
+/// old.
 pub fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let is_left = |file: File| cfg!(unix) && file.try_lock().is_ok();
         if is_draft(&entry.file_name())
             && File::options()
                 .read(true)
@@ -57,6 +60,25 @@ pub fn sweep(folder: &Path) {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Whether no process works on the draft `file`. On Windows a lock would keep others from reading.
+fn is_left(file: File) -> bool {
+    if !cfg!(unix) {
+        return is_old(&file);
+    }
+    match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => is_old(&file),
+    }
+}
+
+/// Whether nobody has written to `file` for so long that nobody will.
+fn is_old(file: &File) -> bool {
+    let written = file.metadata().and_then(|known| known.modified());
+    let age = written.map(|written| written.elapsed().unwrap_or_default());
+    age.is_ok_and(|age| age > OLD)
 }
 
 fn is_draft(name: &OsStr) -> bool {
@@ -82,7 +104,7 @@ pub fn replace(mut draft: NamedTempFile, path: &Path) -> io::Result<()> {
             Err(wrong) => draft = wrong.file,
         }
         tries += 1;
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -100,7 +122,8 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{begin, replace, sweep};
+    use super::{OLD, begin, is_old, replace, sweep};
+    use std::time::{Duration, SystemTime};
 
     fn names(folder: &tempfile::TempDir) -> Vec<String> {
         let entries = std::fs::read_dir(folder.path()).unwrap();
@@ -141,6 +164,22 @@ mod tests {
                 "theirs"
             ]
         );
+    }
+
+    #[test]
+    fn without_locks_a_draft_is_left_when_it_is_old() {
+        let draft = tempfile::tempfile().unwrap();
+        assert!(!is_old(&draft));
+        let now = SystemTime::now();
+        let minute = Duration::from_secs(60);
+        for (written, old) in [
+            (now - OLD + minute, false),
+            (now - OLD - minute, true),
+            (now + OLD, false),
+        ] {
+            draft.set_modified(written).unwrap();
+            assert_eq!(is_old(&draft), old, "{written:?}");
+        }
     }
 
     #[test]

@@ -94,7 +94,8 @@ pub async fn end(
         Ok(Some(record)) => {
             let at_provider = revoke_identity(&record, network);
             match tokio::join!(at_provider, revoke(&record, network, key)) {
-                (Some(Err(failure)), Revoked::Yes | Revoked::Nothing) => Revoked::Failed(failure),
+                (_, revoked @ Revoked::Failed(_)) => revoked,
+                (Some(Err(failure)), _) => Revoked::Failed(failure),
                 (Some(Ok(())), Revoked::Nothing) => Revoked::Yes,
                 (_, revoked) => revoked,
             }

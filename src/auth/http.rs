@@ -20,11 +20,12 @@ use super::leniency::token_answer;
 use super::metadata::is_safe;
 use super::oauth::now;
 use crate::error::Failure;
-use crate::net::addresses::Reach;
+use crate::net::addresses::{self, Reach};
 use crate::net::client::{Client, Options};
 use crate::net::failure::classify;
 use crate::net::guard;
 use crate::net::headers::media_type;
+use crate::net::proxy;
 use crate::secret::Secret;
 
 /// Bytes of an answer that are read; no document or token answer is larger.
@@ -212,20 +213,26 @@ impl OauthHttp {
         Ok((response, again))
     }
 
-    /// Whether a browser may be sent to `page`, if there is one: where the documents of the server may not be, its pages may not
-    /// be either.
+    /// Whether a browser may be sent to `page`, if there is one. A public server sends nobody to this machine or to a private
+    /// address. A name may be of a private network: companies have their sign-in pages there.
     ///
     /// # Errors
-    /// [`Failure::Credentials`] when it is on this machine or a private network, and the MCP server is not.
+    /// [`Failure::Credentials`] when it may not.
     pub async fn may_show(&self, page: Option<&Url>) -> Result<(), Failure> {
         match page {
-            Some(url)
-                if self.reach == Reach::Public && Reach::of_url(url).await == Reach::Anywhere =>
-            {
+            Some(url) if self.reach == Reach::Public && self.is_off_limits(url).await => {
                 Err(unusable(url, PRIVATE))
             }
             _ => Ok(()),
         }
+    }
+
+    async fn is_off_limits(&self, page: &Url) -> bool {
+        if guard::is_loopback(page) || self.reach.forbids(page) {
+            return true;
+        }
+        // Names are the proxy's to resolve where there is one.
+        proxy::used(&self.base.proxy, page).is_none() && addresses::leads_here(page).await
     }
 
     fn client(&self, url: &Url) -> Result<reqwest::Client, Failure> {

@@ -1,5 +1,6 @@
 //! What all tasks of the bridge share, and the way of a message from the server to the client.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::jsonrpc::{Id, Kind, Message, reply};
 use crate::queue::Sender;
 
 /// The longest that a request of the bridge's own may take, unless every request may take less.
-const OWN_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const OWN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Shared by all tasks.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(super) struct Core {
     pub down: Down,
     out: Sender<Message>,
     client: Mutex<Client>,
+    /// Messages of the server's and answers to the client's requests so far.
+    heard: AtomicU64,
 }
 
 impl Core {
@@ -52,6 +55,7 @@ impl Core {
             learned: Learned::default(),
             up: Up::default(),
             down: Down::default(),
+            heard: AtomicU64::new(0),
             options,
             out,
         }
@@ -60,6 +64,11 @@ impl Core {
     /// What is known of the client.
     pub(super) fn client(&self) -> MutexGuard<'_, Client> {
         self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what the server said, but for answers to the bridge's own requests.
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Writes to the client. If it is gone there is nobody to tell.
@@ -90,6 +99,7 @@ impl Core {
 
     /// A message from the server that is no answer to the request whose reply it came in.
     pub async fn from_server(self: &Arc<Self>, message: Message) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
         let message = if self.down.is_used() {
             match self.from_session(message).await {
                 Some(message) => message,
@@ -171,6 +181,7 @@ impl Core {
     /// Writes the answer to a request that was taken out of the table, under the very id that the client gave. There must
     /// be room.
     pub fn complete(&self, entry: &Entry, answer: Message) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
         let Some(id) = entry.message.id() else { return };
         let mut answer = match answer.id() {
             Some(given) if given.raw() == id.raw() => answer,
@@ -241,6 +252,17 @@ impl Core {
         method: &str,
         params: Option<&str>,
     ) -> Result<Message, Failure> {
+        let limit = self.options.request_timeout.unwrap_or(OWN_LIMIT);
+        self.ask_within(limit.min(OWN_LIMIT), method, params).await
+    }
+
+    /// The same within `limit`.
+    pub async fn ask_within(
+        self: &Arc<Self>,
+        limit: Duration,
+        method: &str,
+        params: Option<&str>,
+    ) -> Result<Message, Failure> {
         let id = self.link.own_id();
         let outgoing = self.learned.outgoing(reply::request(&id, method, params));
         let asked = async {
@@ -251,11 +273,6 @@ impl Core {
             })
             .await
         };
-        let limit = self
-            .options
-            .request_timeout
-            .unwrap_or(OWN_LIMIT)
-            .min(OWN_LIMIT);
         tokio::time::timeout(limit, asked)
             .await
             .unwrap_or_else(|_| {

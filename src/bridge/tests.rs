@@ -4,6 +4,7 @@ mod broken;
 mod herd;
 mod idle;
 mod interleavings;
+mod keep_alive;
 mod rig;
 
 use std::sync::{Arc, Mutex};

@@ -50,6 +50,27 @@ impl Reach {
     }
 }
 
+/// Whether the name in `url` is one of this machine, or of its link: there are the metadata of clouds. A name that is not known
+/// here is not.
+pub async fn leads_here(url: &Url) -> bool {
+    let Some(Host::Domain(name)) = url.host() else {
+        return false;
+    };
+    let found = tokio::net::lookup_host((name, 0)).await;
+    found.is_ok_and(|mut all| all.any(|address| is_here(address.ip())))
+}
+
+fn is_here(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            address.is_loopback() || address.is_link_local() || address.is_unspecified()
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified()
+        }
+    }
+}
+
 /// Whether an address belongs to the public internet.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -116,7 +137,7 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
-    use super::{PublicOnly, Reach, is_public};
+    use super::{PublicOnly, Reach, is_here, is_public, leads_here};
     use reqwest::dns::Resolve;
     use url::Url;
 
@@ -166,6 +187,38 @@ mod tests {
         assert!(!private.forbids(&metadata));
         assert!(!public.forbids(&Url::parse("https://as.example/").unwrap()));
         assert!(public.forbids(&Url::parse("http://[::1]:8080/").unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_told_from_one_of_the_network() {
+        for here in [
+            "127.0.0.1",
+            "127.9.8.7",
+            "0.0.0.0",
+            "169.254.169.254",
+            "::1",
+            "::",
+            "fe80::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(is_here(here.parse().unwrap()), "{here}");
+        }
+        for there in [
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "fd00::1",
+            "8.8.8.8",
+        ] {
+            assert!(!is_here(there.parse().unwrap()), "{there}");
+        }
+        for (url, here) in [
+            ("https://localhost/authorize", true),
+            ("https://login.invalid/authorize", false),
+        ] {
+            assert_eq!(leads_here(&Url::parse(url).unwrap()).await, here, "{url}");
+        }
     }
 
     #[tokio::test]

@@ -7,4 +7,5 @@ mod cookies;
 pub mod failure;
 pub mod guard;
 pub mod headers;
+pub mod proxy;
 pub mod retry;

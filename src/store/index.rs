@@ -85,9 +85,13 @@ impl Index {
         Ok(self.read()?.logins.into_values().collect())
     }
 
-    /// Enters `login`. Nothing is written when it is there already.
+    /// Enters `login`. Nothing is locked nor written when it is there already, as with every refresh.
     pub(super) fn add(&self, login: &Login) {
         let name = login.key.account();
+        let known = self.read().ok();
+        if known.is_some_and(|list| list.logins.get(&name) == Some(login)) {
+            return;
+        }
         self.change(|list| list.logins.insert(name, login.clone()).as_ref() != Some(login));
     }
 
@@ -96,7 +100,7 @@ impl Index {
         self.change(|list| list.logins.remove(&key.account()).is_some());
     }
 
-    /// Changes the list. A failure is only told: the record itself is safe.
+    /// Changes the list. A failure is only told: the record is kept or deleted all the same.
     fn change(&self, change: impl FnOnce(&mut List) -> bool) {
         let held = self.lock.wait_blocking(LIMIT);
         if !matches!(held, Outcome::Held(_)) {

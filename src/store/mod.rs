@@ -30,6 +30,9 @@ pub use record::{Client, Identity, Key, Record, Revocation, Tokens, Unreadable, 
 /// How long files may take, those of slow networks included.
 const FILES: Duration = Duration::from_secs(30);
 
+/// How long the list of sign-ins may keep a record from the keyring: its lock, and a write.
+const LIST: Duration = Duration::from_secs(10);
+
 /// The name of this program in keyrings.
 const SERVICE: &str = "mcp-tether";
 
@@ -120,17 +123,25 @@ impl Store {
 
     /// Keeps `record` under its key in place of what was there. Once this returns it is durable. The list comes first: a
     /// record that is not on it would never be found nor deleted, and a name without a record goes with the next sign-in.
+    /// But it has no say: a list that cannot be changed keeps no record back.
     pub async fn save(&self, record: &Record) -> Result<(), StoreError> {
         match self {
             Self::Keyring(keyring, index) => {
                 let login = Login::new(record, Place::Keyring);
-                let index = index.clone();
-                on_thread(FILES, move || {
-                    index.add(&login);
-                    Ok(())
-                })
-                .await?;
-                keyring.save(record).await
+                let (index, keyring, record) = (index.clone(), keyring.clone(), record.clone());
+                let saved = tokio::spawn(async move {
+                    let listed = on_thread(LIST, move || {
+                        index.add(&login);
+                        Ok(())
+                    });
+                    if let Err(wrong) = listed.await {
+                        tracing::warn!("cannot keep the list of sign-ins: {wrong}");
+                    }
+                    keyring.save(&record).await
+                });
+                saved
+                    .await
+                    .unwrap_or_else(|wrong| Err(StoreError::Absent(wrong.to_string())))
             }
             Self::File(files, index) => {
                 let (files, index, record) = (files.clone(), index.clone(), record.clone());

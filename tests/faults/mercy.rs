@@ -13,8 +13,9 @@ const REST: Duration = Duration::from_secs(40);
 /// How long an event stream may take to name its endpoint (10 s), whatever the limit of the request that opened it.
 const ENDPOINT: Duration = Duration::from_secs(15);
 
-/// How long it may take until pings without an answer tell that the one stream is dead (of WebSocket two, and 30 s between them).
-const UNHEARD: Duration = Duration::from_secs(120);
+/// How long it may take until two pings without an answer tell that the one stream is dead (each is waited for 60 s; those of
+/// WebSocket are 30 s apart).
+const UNHEARD: Duration = Duration::from_secs(180);
 
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(500);

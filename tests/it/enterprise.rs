@@ -371,15 +371,19 @@ fn a_logout_ends_the_sign_in_at_the_provider_where_it_offers_that() {
 
 #[test]
 fn a_provider_that_does_not_end_the_sign_in_is_told() {
-    let company = Company::new();
-    let scene = &company.scene;
-    let output = company.seen(scene.command("login")).run("");
-    assert_eq!(output.code, Some(0), "{output:?}");
-    company.idp.server.stop();
-    let output = scene.command("logout").run("");
-    assert!(output.stdout.contains("not revoked"), "{output:?}");
-    assert_eq!(scene.auth.revocations().len(), 1);
-    assert_eq!(scene.records().len(), 0);
+    for offers in [true, false] {
+        let company = Company::new();
+        let scene = &company.scene;
+        scene.auth.set(|conduct| conduct.revocation = offers);
+        let output = company.seen(scene.command("login")).run("");
+        assert_eq!(output.code, Some(0), "{output:?}");
+        company.idp.server.stop();
+        let output = scene.command("logout").run("");
+        assert!(output.stdout.contains("not revoked"), "{output:?}");
+        assert!(!output.stdout.contains("offers no"), "{output:?}");
+        assert_eq!(scene.auth.revocations().len(), usize::from(offers));
+        assert_eq!(scene.records().len(), 0);
+    }
 }
 
 #[test]

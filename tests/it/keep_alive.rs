@@ -69,18 +69,18 @@ fn pings_go_over_http_sse_too() {
 }
 
 #[test]
-fn a_stream_on_which_a_ping_stays_unanswered_is_opened_anew() {
+fn a_ping_that_stays_unanswered_fails_no_request() {
     let sse = Sse::new();
     sse.times(1, "ping", |_| async { None });
     let tether = Launch::to(&sse)
-        .args(["--ping-interval", "0.1", "--request-timeout", "3"])
+        .args(["--ping-interval", "0.1", "--request-timeout", "1"])
         .start();
     tether.initialize();
-    sse.stream(2);
-    sse.wait_calls("notifications/initialized", 2);
-    assert!(tether.call("1", "echo", "{}").error.is_none());
-    assert!(tether.unread().is_empty());
-    assert_eq!(tether.stderr(), "");
+    sse.wait_calls("ping", 1);
+    for id in ["1", "2"] {
+        tether.call(id, "slow", r#"{"ms":700}"#).result();
+    }
+    assert_eq!(sse.calls("notifications/initialized").len(), 1);
     assert_eq!(tether.finish(), 0);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{PROXY_AUTHENTICATE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Intercept;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
@@ -16,6 +16,7 @@ use crate::auth::challenge;
 use crate::error::Exit;
 use crate::net::client::Proxy;
 use crate::net::guard;
+use crate::net::proxy::used;
 
 /// Bytes of a proxy's answer that are read.
 const HEAD: usize = 16 << 10;
@@ -83,20 +84,6 @@ pub async fn check(patient: &mut Patient<'_>) -> Finding {
         failed
     });
     finding.with("proxy", shown)
-}
-
-/// The proxy that the bridge would use.
-fn used(wanted: &Proxy, url: &Url) -> Option<Intercept> {
-    let to: Uri = url.as_str().parse().ok()?;
-    match wanted {
-        Proxy::Direct => None,
-        Proxy::Environment if guard::is_loopback(url) => None,
-        Proxy::Environment => Matcher::from_system().intercept(&to),
-        Proxy::Url(given) => {
-            let only = Matcher::builder().all(given.expose().as_str()).build();
-            only.intercept(&to)
-        }
-    }
 }
 
 /// The proxy for people, without its user and password.

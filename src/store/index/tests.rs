@@ -18,6 +18,22 @@ fn eight_writers_lose_nothing() {
 }
 
 #[test]
+fn what_is_on_the_list_already_takes_no_lock() {
+    let home = tempfile::tempdir().unwrap();
+    let index = Index::new(home.path());
+    let mut login = Login::new(&record("default"), Place::Keyring);
+    index.add(&login);
+    let lock = index.lock.path();
+    std::fs::remove_file(lock).unwrap();
+    index.add(&login);
+    assert!(!lock.exists());
+    login.place = Place::File;
+    index.add(&login);
+    assert!(lock.exists());
+    assert_eq!(index.list().unwrap(), [login]);
+}
+
+#[test]
 fn a_damaged_list_is_told_and_begun_anew_without_losing_it() {
     let home = tempfile::tempdir().unwrap();
     let index = Index::new(home.path());
