@@ -54,7 +54,7 @@ pub fn sweep(folder: &Path) {
                 .read(true)
                 .write(true)
                 .open(&path)
-                .is_ok_and(is_left)
+                .is_ok_and(|file| is_left(&file))
         {
             // Somebody else may have been faster.
             let _ = fs::remove_file(path);
@@ -63,14 +63,14 @@ pub fn sweep(folder: &Path) {
 }
 
 /// Whether no process works on the draft `file`. On Windows a lock would keep others from reading.
-fn is_left(file: File) -> bool {
+fn is_left(file: &File) -> bool {
     if !cfg!(unix) {
-        return is_old(&file);
+        return is_old(file);
     }
     match file.try_lock() {
         Ok(()) => true,
         Err(TryLockError::WouldBlock) => false,
-        Err(TryLockError::Error(_)) => is_old(&file),
+        Err(TryLockError::Error(_)) => is_old(file),
     }
 }
 
