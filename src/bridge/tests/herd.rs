@@ -26,7 +26,7 @@ use crate::transport::{Events, Listening, Outgoing, Reply, Scope};
 const STEP: Duration = Duration::from_millis(100);
 
 /// No column may hold more than this part of all bridges.
-const CROWD: usize = 5;
+const CROWD: usize = 8;
 
 /// How long the server is away.
 const OUTAGES: [Duration; 3] = [
@@ -218,8 +218,6 @@ async fn bridges(server: &Arc<Server>, count: usize, shared: bool) -> Vec<Rig> {
 
 /// Restarts the server under all of them, outage by outage; each bridge works again after each.
 async fn restarts(transport: &'static str, shared: bool, count: usize) -> Vec<Curve> {
-    // The same waits in each run.
-    fastrand::seed(7);
     let server = Arc::new(Server::default());
     server.start();
     let mut rigs = bridges(&server, count, shared).await;
@@ -262,7 +260,8 @@ async fn restarts(transport: &'static str, shared: bool, count: usize) -> Vec<Cu
 #[tokio::test(start_paused = true)]
 async fn a_server_that_restarts_is_not_run_over_by_all_that_come_back() {
     let count = std::env::var("MCP_TETHER_BRIDGES");
-    let count = count.map_or(1000, |count| count.parse().unwrap());
+    // So many that chance hardly moves what the fullest column holds.
+    let count = count.map_or(3000, |count| count.parse().unwrap());
     println!("{}", Curve::TITLES);
     let mut curves = restarts("http", false, count).await;
     curves.extend(restarts("one stream", true, count).await);
