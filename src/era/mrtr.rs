@@ -79,7 +79,7 @@ impl InputRequired {
             None => Vec::new(),
             Some(raw) => Members::read(raw)?
                 .iter()
-                .map(|(key, request)| Input::read(key, request))
+                .map(|(key, request)| Input::read(&key, request))
                 .collect::<Option<Vec<_>>>()?,
         };
         let keys: BTreeSet<&str> = inputs.iter().map(|input| input.key.as_str()).collect();
@@ -148,10 +148,12 @@ pub fn retry(request: &Message) -> Option<Retry> {
     let state = params.get(REQUEST_STATE).and_then(text)?;
     let responses = params.get(INPUT_RESPONSES).and_then(Members::read);
     let responses = responses.unwrap_or_default();
-    let owned = |(key, raw): (&str, &str)| (key.to_owned(), raw.to_owned());
+    let responses = responses.iter();
     Some(Retry {
         state,
-        responses: responses.iter().map(owned).collect(),
+        responses: responses
+            .map(|(key, raw)| (key.into_owned(), raw.to_owned()))
+            .collect(),
     })
 }
 
@@ -163,7 +165,7 @@ pub fn bound(request: &Message) -> String {
     members.remove(META);
     // What is nested too deep for a `Value` counts as its text.
     let value = |raw: &str| serde_json::from_str(raw).unwrap_or_else(|_| Value::from(raw));
-    let params: BTreeMap<&str, Value> = members
+    let params: BTreeMap<_, Value> = members
         .iter()
         .map(|(name, raw)| (name, value(raw)))
         .collect();

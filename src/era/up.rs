@@ -178,7 +178,7 @@ pub fn error(error: Message) -> Message {
 fn missing_capabilities(error: &Members<'_>) -> Option<String> {
     let data = Members::read(error.get("data")?)?;
     let required = Members::read(data.get("requiredCapabilities")?)?;
-    let names: Vec<&str> = required.iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = required.iter().map(|(name, _)| name).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 

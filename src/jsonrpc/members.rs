@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// A JSON object as its members in their order (RFC 8259 §4), each value its own text. Names given twice stay so.
+/// A JSON object as its members in their order (RFC 8259 §4), names and values each in their own text. Names given twice stay so.
 #[derive(Debug, Clone, Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -20,15 +20,15 @@ impl<'a> Members<'a> {
 
     /// The raw value of a member; the last one if it is given twice.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().rev().find(|(known, _)| known == name);
+        let found = self.0.iter().rev().find(|(known, _)| plain(known) == name);
         found.map(|(_, raw)| raw.as_ref())
     }
 
     /// Gives a member another raw value where it stands, once, or puts it last.
-    pub fn set(&mut self, name: &'a str, raw: impl Into<Cow<'a, str>>) {
+    pub fn set(&mut self, name: &str, raw: impl Into<Cow<'a, str>>) {
         let mut fresh = Some(raw.into());
         self.0.retain_mut(|(known, raw)| {
-            if known != name {
+            if plain(known) != name {
                 return true;
             }
             let first = fresh.take();
@@ -38,14 +38,14 @@ impl<'a> Members<'a> {
             }
             stays
         });
-        self.0.extend(fresh.map(|raw| (Cow::Borrowed(name), raw)));
+        self.0.extend(fresh.map(|raw| (quoted(name), raw)));
     }
 
     /// Takes all members of that name out and gives the last one's raw value.
     pub fn remove(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let mut last = None;
         self.0.retain_mut(|(known, raw)| {
-            let stays = known != name;
+            let stays = plain(known) != name;
             if !stays {
                 last = Some(std::mem::take(raw));
             }
@@ -56,14 +56,12 @@ impl<'a> Members<'a> {
 
     /// Keeps the members for whose name and raw value `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
-        self.0.retain(|(name, raw)| keep(name, raw));
+        self.0.retain(|(name, raw)| keep(&plain(name), raw));
     }
 
     /// The names and raw values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, raw)| (name.as_ref(), raw.as_ref()))
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+        self.0.iter().map(|(name, raw)| (plain(name), raw.as_ref()))
     }
 
     /// Whether there is no member.
@@ -72,15 +70,25 @@ impl<'a> Members<'a> {
     }
 }
 
+/// A name without its quotes and escapes. One that is no text, as half of a surrogate pair is none, only loses its quotes.
+fn plain(name: &str) -> Cow<'_, str> {
+    let bare = name.get(1..name.len().saturating_sub(1));
+    let bare = bare.unwrap_or_default();
+    if !bare.contains('\\') {
+        return Cow::Borrowed(bare);
+    }
+    serde_json::from_str(name).map_or(Cow::Borrowed(bare), Cow::Owned)
+}
+
+fn quoted<'a>(name: &str) -> Cow<'a, str> {
+    Cow::Owned(Value::from(name).to_string())
+}
+
 /// Names and raw values as they come; names given twice stay so.
 impl<'a> FromIterator<(&'a str, Cow<'a, str>)> for Members<'a> {
     fn from_iter<T: IntoIterator<Item = (&'a str, Cow<'a, str>)>>(members: T) -> Self {
         let members = members.into_iter();
-        Self(
-            members
-                .map(|(name, raw)| (Cow::Borrowed(name), raw))
-                .collect(),
-        )
+        Self(members.map(|(name, raw)| (quoted(name), raw)).collect())
     }
 }
 
@@ -88,8 +96,8 @@ impl<'a> FromIterator<(&'a str, Cow<'a, str>)> for Members<'a> {
 impl fmt::Display for Members<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut before = "{";
-        for (name, raw) in self.iter() {
-            write!(f, "{before}{}:{raw}", Value::from(name))?;
+        for (name, raw) in &self.0 {
+            write!(f, "{before}{name}:{raw}")?;
             before = ",";
         }
         f.write_str(if self.is_empty() { "{}" } else { "}" })
@@ -117,8 +125,8 @@ impl<'de> Visitor<'de> for Object {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            members.push((name, Cow::Borrowed(raw.get())));
+        while let Some((name, raw)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            members.push((Cow::Borrowed(name.get()), Cow::Borrowed(raw.get())));
         }
         Ok(Members(members))
     }
@@ -151,10 +159,25 @@ mod tests {
     }
 
     #[test]
+    fn names_keep_their_text_also_where_it_is_no_unicode() {
+        let text = r#"{"\u0061":1,"half \ud800":2,"\/":3}"#;
+        let mut members = Members::read(text).unwrap();
+        assert_eq!(members.to_string(), text);
+        let names: Vec<_> = members.iter().map(|(name, _)| name.into_owned()).collect();
+        assert_eq!(names, ["a", r"half \ud800", "/"]);
+        members.set("a", "4");
+        members.set("\"", "5");
+        assert_eq!(
+            members.to_string(),
+            r#"{"\u0061":4,"half \ud800":2,"\/":3,"\"":5}"#
+        );
+    }
+
+    #[test]
     fn a_name_given_twice_stays_until_it_is_set_or_removed() {
         let text = r#"{"a":1,"b":2,"\u0061":3}"#;
         let mut members = Members::read(text).unwrap();
-        assert_eq!(members.to_string(), r#"{"a":1,"b":2,"a":3}"#);
+        assert_eq!(members.to_string(), text);
         assert_eq!(members.get("a"), Some("3"));
         members.set("a", "4");
         members.set("c", "5".to_owned());
@@ -187,9 +210,10 @@ mod tests {
             let text = format!("{{ {} }}", spelled.join(" , "));
             let once = Members::read(&text).unwrap().to_string();
             let again = Members::read(&once).unwrap();
-            let found: Vec<(&str, &str)> = again.iter().collect();
-            let wanted: Vec<(&str, &str)> =
-                members.iter().map(|(name, raw)| (name.as_str(), raw.as_str())).collect();
+            let found: Vec<(String, &str)> =
+                again.iter().map(|(name, raw)| (name.into_owned(), raw)).collect();
+            let wanted: Vec<(String, &str)> =
+                members.iter().map(|(name, raw)| (name.clone(), raw.as_str())).collect();
             prop_assert_eq!(found, wanted);
             prop_assert_eq!(again.to_string(), once);
         }

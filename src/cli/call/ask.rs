@@ -123,12 +123,12 @@ pub fn form(question: &Question, manner: &Manner) -> Answer {
     for (name, schema) in fields.iter() {
         let schema: Value = serde_json::from_str(schema).unwrap_or_default();
         let field = Field {
-            name,
+            name: &name,
             schema: &schema,
-            required: required.contains(name),
+            required: required.contains(&*name),
         };
         match field.ask() {
-            Ok(Some(json)) => content.push((name.to_owned(), json)),
+            Ok(Some(json)) => content.push((name.into_owned(), json)),
             Ok(None) => {}
             Err(_) => return Answer::Cancel,
         }

@@ -140,11 +140,11 @@ fn check_members(name: &str, raw: &str, schema: Schema<'_>, depth: usize) -> Res
         return Err(format!("{} is missing", inside(missing)));
     }
     for (member, value) in members.iter() {
-        match schema.property(member) {
+        match schema.property(&member) {
             Property::Known(schema) | Property::Welcome(schema) => {
-                check_at(&inside(member), value, schema, depth)?;
+                check_at(&inside(&member), value, schema, depth)?;
             }
-            Property::Forbidden => return Err(unknown(&inside(member), member, schema)),
+            Property::Forbidden => return Err(unknown(&inside(&member), &member, schema)),
             Property::Unheard => {}
         }
     }

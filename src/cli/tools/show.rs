@@ -126,7 +126,7 @@ impl<'a> Item<'a> {
         let names = Members::read(properties).unwrap_or_default();
         let names = names
             .iter()
-            .map(|(name, _)| starred(name, is_required(name)));
+            .map(|(name, _)| starred(&name, is_required(&name)));
         names.collect::<Vec<_>>().join(" ")
     }
 

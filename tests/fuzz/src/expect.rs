@@ -55,7 +55,7 @@ pub fn message(bytes: &[u8]) -> Expected {
 }
 
 fn as_message(text: &str) -> Option<Expected> {
-    let all = json::members(text)?;
+    let all = json::decoded_members(text)?;
     let get = |name: &str| -> Option<Option<&str>> {
         let mut found = all.iter().filter(|(known, _)| known == name);
         let first = found.next().map(|(_, raw)| *raw);
@@ -109,7 +109,7 @@ pub fn is_id(raw: &str) -> bool {
 }
 
 fn has_code(error: &str) -> bool {
-    let Some(all) = json::members(error) else {
+    let Some(all) = json::decoded_members(error) else {
         return false;
     };
     let mut codes = all.iter().filter(|(name, _)| name == "code");

@@ -133,9 +133,23 @@ pub fn is_valid(text: &str) -> bool {
     end.is_some_and(|end| blanks(text.as_bytes(), end) == text.len())
 }
 
-/// The members of an object in their order, each with its decoded name and its raw value; `None` when the text is no object, or
-/// a name cannot be decoded.
+/// The members of an object in their order, each with its decoded name and its raw value; `None` when the text is no object. A
+/// name that cannot be decoded only loses its quotes.
 pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    let decoded = |name: &str| serde_json::from_str(name).ok();
+    let bare = |name: &str| name[1..name.len() - 1].to_owned();
+    let named = |(name, raw)| (decoded(name).unwrap_or_else(|| bare(name)), raw);
+    Some(raw_members(text)?.into_iter().map(named).collect())
+}
+
+/// The same; `None` also when a name cannot be decoded.
+pub fn decoded_members(text: &str) -> Option<Vec<(String, &str)>> {
+    let decoded = |(name, raw)| Some((serde_json::from_str(name).ok()?, raw));
+    raw_members(text)?.into_iter().map(decoded).collect()
+}
+
+/// The raw names and values.
+fn raw_members(text: &str) -> Option<Vec<(&str, &str)>> {
     let mut found = Vec::new();
     let bytes = text.as_bytes();
     let mut at = blanks(bytes, 0);
@@ -149,11 +163,10 @@ pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
             return Some(found);
         }
         let end = string_end(bytes, at)?;
-        let name = serde_json::from_str(&text[at..end]).ok()?;
         let start = blanks(bytes, name_end(bytes, at)?);
-        let end = value_end(bytes, start)?;
-        found.push((name, &text[start..end]));
-        at = blanks(bytes, end);
+        let value_end = value_end(bytes, start)?;
+        found.push((&text[at..end], &text[start..value_end]));
+        at = blanks(bytes, value_end);
         if bytes[at] == b'}' {
             return Some(found);
         }

@@ -47,7 +47,8 @@ fn with_id(message: &Message, id: &Id) {
 }
 
 fn with_payload(message: &Message, raw: &str) {
-    let raw = raw.trim_ascii();
+    let raw = raw.trim_ascii().replace('\r', " ");
+    let raw = raw.as_str();
     let names: &[&str] = match message.kind() {
         Kind::Request | Kind::Notification => &["params"],
         Kind::Result => &["result"],
@@ -106,7 +107,7 @@ fn members(text: &str, name: &str, raw: &str) {
 
 fn same(read: &Members<'_>, expected: &[(String, &str)]) -> bool {
     read.iter()
-        .eq(expected.iter().map(|(name, raw)| (name.as_str(), *raw)))
+        .eq(expected.iter().map(|(name, raw)| (name.as_str().into(), *raw)))
 }
 
 fn array(bytes: &[u8]) {
