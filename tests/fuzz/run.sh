@@ -18,11 +18,13 @@ fi
 
 # All code of ours is safe Rust, so that a sanitizer would find nothing and cost half of the speed: `-s none`. That also
 # works without a nightly toolchain; the variable is for what cargo-fuzz may want of one.
-export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$PWD/target
+export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$PWD/target PATH=$PWD/target/tools/bin:$PATH
 if [[ $(cargo fuzz --version 2>/dev/null) != "cargo-fuzz $version" ]]; then
-    RUSTC_BOOTSTRAP=0 cargo install --locked --force cargo-fuzz --version "$version"
+    # It only starts cargo: built without optimisation.
+    RUSTC_BOOTSTRAP=0 CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=false \
+        cargo install --quiet --locked --root target/tools cargo-fuzz@"$version"
 fi
-cargo fuzz build --fuzz-dir . --dev -s none --strip-dead-code ${2:+"$2"}
+cargo fuzz build --fuzz-dir . --dev --strip-dead-code -s none ${2:+"$2"}
 programs=$(dirname "$(find target/*/debug -maxdepth 1 -name "${targets[0]}" -type f | head -n 1)")
 
 logs=$(mktemp -d)

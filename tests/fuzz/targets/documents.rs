@@ -66,8 +66,10 @@ fn addresses(url: &Url) {
         let mut bare = url.clone();
         let _ = bare.set_password(None);
         let _ = bare.set_username("");
+        // In the query dots stand for each value.
+        let place = shown.split('?').next().unwrap_or_default();
         if let Some(password) = url.password().filter(|text| !bare.as_str().contains(text)) {
-            assert!(!shown.contains(password), "{shown}");
+            assert!(!place.contains(password), "{shown}");
         }
     }
     if let Some(found) = assumed(Choice::Guessed, url.as_str()) {

@@ -107,7 +107,8 @@ fn filter(result: &str, options: &Options) {
     );
     let (was, is) = (was.expect("result"), is.expect("result"));
     if tools::page(was).is_none() {
-        assert_eq!(was, is);
+        // What cannot be read cannot be filtered.
+        assert_eq!(is, r#"{"tools":[]}"#);
         return;
     }
     json::assert_same_but(was, is, &["tools"]);
