@@ -19,7 +19,8 @@ fn test(name: &str, bridges: usize, options: &Options) -> Row {
     cargo
         .args(["test", "--quiet", "--lib", "--", "--nocapture", name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("MCP_TETHER_BRIDGES", bridges.to_string());
+        .env("MCP_TETHER_BRIDGES", bridges.to_string())
+        .env("MCP_TETHER_ALONE", "1");
     if let Some(file) = &options.plot {
         cargo.env("MCP_TETHER_PLOT", file);
     }
