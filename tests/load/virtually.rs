@@ -19,8 +19,7 @@ fn test(name: &str, bridges: usize, options: &Options) -> Row {
     cargo
         .args(["test", "--quiet", "--lib", "--", "--nocapture", name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("MCP_TETHER_BRIDGES", bridges.to_string())
-        .env("MCP_TETHER_ALONE", "1");
+        .env("MCP_TETHER_BRIDGES", bridges.to_string());
     if let Some(file) = &options.plot {
         cargo.env("MCP_TETHER_PLOT", file);
     }
