@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::core::cancelled_id;
 use super::inflight::{self, Refused, Sent};
+use super::post::Waiting;
 use super::request::Request;
 use super::{Bridge, without_id};
 use crate::era::headers::is_modern;
@@ -266,9 +267,8 @@ impl Bridge {
                 tracing::debug!("the server's revision has no {}: dropped", message.method());
                 return;
             }
-            if self.lane.try_send((message, busy)).is_err() {
-                tracing::warn!("dropped a notification: too many wait to be sent");
-            }
+            // Room or not: it was there before this was read, or this waited for the handshake.
+            let _ = self.lane.push(Waiting { message, busy });
             return;
         }
         self.barrier = true;

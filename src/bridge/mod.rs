@@ -23,20 +23,21 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::core::Core;
 pub use self::link::{Order, Protocol, Remote};
+use self::post::Waiting;
 pub use self::sign_in::{AtEnd, Audience, Begins};
 use crate::error::Failure;
 use crate::jsonrpc::{Message, reply};
-use crate::queue::{Receiver, Sender};
+use crate::queue::{self, Receiver, Sender};
 use crate::transport::stdio::Input;
 
-/// Notifications that may wait to be sent.
-const LANE: usize = 4096;
+/// Bytes of notifications that may wait to be sent before nothing more is read.
+const LANE: usize = 64 << 20;
 
 /// Pings in a row that stay unanswered before the one stream is taken for dead. A server may be busy.
 const MISSING: u32 = 2;
@@ -92,7 +93,7 @@ pub struct Bridge {
     barrier: bool,
     lifted: Arc<Notify>,
     /// Notifications go out one after the other, in their order.
-    lane: mpsc::Sender<(Message, inflight::Busy)>,
+    lane: Sender<Waiting>,
 }
 
 impl Bridge {
@@ -100,10 +101,10 @@ impl Bridge {
     pub fn new(options: Options, remote: Remote, out: Sender<Message>) -> Self {
         let core = Arc::new(Core::new(options, remote, out));
         let mut tasks = JoinSet::new();
-        let (lane, mut posts) = mpsc::channel::<(Message, inflight::Busy)>(LANE);
+        let (lane, mut posts) = queue::bounded::<Waiting>(LANE);
         let poster = Arc::clone(&core);
         tasks.spawn(async move {
-            while let Some((message, busy)) = posts.recv().await {
+            while let Some(Waiting { message, busy }) = posts.recv().await {
                 poster.deliver(message).await;
                 drop(busy);
             }
@@ -148,12 +149,15 @@ impl Bridge {
         tokio::pin!(stop);
         let core = Arc::clone(&self.core);
         let lifted = Arc::clone(&self.lifted);
+        let lane = self.lane.clone();
         let mut deadline: Option<Instant> = None;
         loop {
             let ended = deadline.is_some();
-            // Past the limit nothing more is read: what is refused has to be written first.
+            // Past the limits nothing more is read: what is refused has to be written first, and a client that notifies
+            // faster than the server takes it has to wait.
             let readable = async {
                 core.inflight.work.below(2 * inflight::LIMIT).await;
+                lane.room().await;
                 input.recv().await
             };
             tokio::select! {

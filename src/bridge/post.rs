@@ -6,14 +6,29 @@ use std::time::Duration;
 use tokio::time::error::Elapsed;
 
 use super::core::Core;
+use super::inflight::Busy;
 use super::link::Phase;
 use super::tries::repeated;
 use crate::error::Failure;
 use crate::jsonrpc::Message;
+use crate::queue::Weight;
 use crate::transport::{Outgoing, Reply};
 
 /// The longest that one of them may take.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// A notification that waits for its turn, and counts as work until it has been sent.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub message: Message,
+    pub busy: Busy,
+}
+
+impl Weight for Waiting {
+    fn weight(&self) -> usize {
+        self.message.weight()
+    }
+}
 
 impl Core {
     /// Sends a message that has no answer, in a task of its own.

@@ -1,6 +1,7 @@
 //! The bridge with a scripted server, under tokio's paused clock.
 
 mod broken;
+mod flood;
 mod herd;
 mod idle;
 mod interleavings;

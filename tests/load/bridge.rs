@@ -79,6 +79,18 @@ impl Bridge {
         flushed.expect("it reads on").expect("write a line");
     }
 
+    /// Writes lines at once; `None` when it does not take them.
+    pub async fn offer(&mut self, lines: &str) -> Option<()> {
+        let stdin = self.stdin.as_mut().expect("stdin is open");
+        let written = async {
+            stdin.write_all(lines.as_bytes()).await?;
+            stdin.flush().await
+        };
+        let written = timeout(HANG, written).await.ok()?;
+        written.expect("write lines");
+        Some(())
+    }
+
     /// Writes a line at once.
     pub async fn say(&mut self, line: &str) {
         self.send(line).await;
@@ -90,11 +102,21 @@ impl Bridge {
         let next = timeout(HANG, self.stdout.next_line()).await;
         match next {
             Ok(Ok(Some(line))) => line,
-            other => {
-                let stderr = std::fs::read_to_string(self.home.path().join("stderr"));
-                panic!("no line came but {other:?}; it said {stderr:?}")
-            }
+            other => panic!("no line came but {other:?}; it said {:?}", self.stderr()),
         }
+    }
+
+    /// The same; `None` when none comes.
+    pub async fn next_line(&mut self) -> Option<String> {
+        let next = timeout(HANG, self.stdout.next_line()).await.ok()?;
+        let line = next.expect("read a line");
+        assert!(line.is_some(), "it ended; it said {:?}", self.stderr());
+        line
+    }
+
+    /// What it has told people.
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("stderr")).unwrap_or_default()
     }
 
     /// Resident memory in KiB, where the system tells.

@@ -1,10 +1,16 @@
 //! Many notifications, to the client and to the server: none is lost or comes twice, their order is kept, and memory stays as it is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::bridge::Bridge;
 use crate::far::{Far, WIRES, Wire};
 use crate::options::Options;
+use crate::support::mcp::said;
 use crate::support::rpc;
 use crate::table::Row;
 use crate::wait_for;
@@ -12,11 +18,11 @@ use crate::wait_for;
 /// How many a second are offered.
 const RATE: usize = 10_000;
 
-/// They go for so long before anything is measured, so that memory is where it will be.
-const WARM_UP: Duration = Duration::from_secs(3);
-
 /// What leaks grows each time; a full queue does only once.
 const ROUNDS: usize = 3;
+
+/// What was taken has arrived by then, however slow a build is: the queues are bounded.
+const DRAINED: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -24,12 +30,23 @@ enum Way {
     ToServer,
 }
 
+/// For how long they are offered.
+#[derive(Clone, Copy)]
+struct Lengths {
+    /// Before anything is measured, so that memory is where it will be.
+    warm_up: Duration,
+    round: Duration,
+}
+
 /// A row for each transport and way. Over Streamable HTTP notifications go the same way whatever form answers have.
 pub fn run(options: &Options) -> Vec<Row> {
-    let seconds = options.pick(3, 60);
+    let lengths = Lengths {
+        warm_up: Duration::from_millis(options.pick(300, 3000)),
+        round: Duration::from_millis(options.pick(1000, 60_000)),
+    };
     let wires = WIRES.iter().filter(|wire| **wire != Wire::Stream);
     let both = wires.flat_map(|wire| [(*wire, Way::ToClient), (*wire, Way::ToServer)]);
-    both.map(|(wire, way)| wait_for(flood(wire, way, Duration::from_secs(seconds))))
+    both.map(|(wire, way)| wait_for(flood(wire, way, lengths)))
         .collect()
 }
 
@@ -39,13 +56,17 @@ struct Line {
     bridge: Bridge,
     way: Way,
     sent: usize,
+    arrived: usize,
     row: Row,
 }
 
-async fn flood(wire: Wire, way: Way, length: Duration) -> Row {
+async fn flood(wire: Wire, way: Way, lengths: Lengths) -> Row {
     let far = Far::new(wire).await;
     let mut bridge = Bridge::start(&far.args());
     bridge.hello().await;
+    // What comes before the handshake is through waits in another queue.
+    bridge.say(&rpc::call("1", "echo", r#"{"text":""}"#)).await;
+    assert_eq!(bridge.line().await, rpc::result("1", &said("")));
     let what = match (wire, way) {
         (Wire::Json, Way::ToClient) => "Streamable HTTP, to the client".to_owned(),
         (Wire::Json, Way::ToServer) => "Streamable HTTP, to the server".to_owned(),
@@ -56,6 +77,7 @@ async fn flood(wire: Wire, way: Way, length: Duration) -> Row {
         bridge,
         way,
         sent: 0,
+        arrived: 0,
         row: Row {
             load: format!("notifications over {what}"),
             messages: 0,
@@ -65,27 +87,19 @@ async fn flood(wire: Wire, way: Way, length: Duration) -> Row {
             figures: String::new(),
         },
     };
-    line.send(WARM_UP).await;
-    for round in 1..=ROUNDS {
-        let before = line.bridge.memory();
-        let (started, sent) = (Instant::now(), line.sent);
-        line.send(length).await;
-        let rate = (line.sent - sent) as f64 / started.elapsed().as_secs_f64();
-        let (Some(before), Some(after)) = (before, line.bridge.memory()) else {
-            break;
-        };
-        line.row.figures = format!(
-            "{rate:.0} a second; {:.1} MB before, {:.1} MB after",
-            before as f64 / 1024.0,
-            after as f64 / 1024.0
-        );
-        if after * 10 <= before * 11 {
-            break;
-        }
-        line.row.wrong += usize::from(round == ROUNDS);
-    }
+    let all_came = line.send(lengths.warm_up).await && line.rounds(lengths.round).await;
     line.row.messages = line.sent;
-    line.bridge.finish().await;
+    if all_came {
+        line.bridge.finish().await;
+    } else {
+        let (sent, arrived) = (line.sent, line.arrived);
+        line.row.figures = format!("it stopped: {sent} sent, {arrived} arrived");
+        let stderr = line.bridge.stderr();
+        stderr
+            .lines()
+            .take(5)
+            .for_each(|said| eprintln!("load: it said {said}"));
+    }
     line.row
 }
 
@@ -116,72 +130,112 @@ impl Pace {
 }
 
 impl Line {
-    /// Sends at the rate for so long, as far as the other end keeps up, and waits until all have arrived.
-    async fn send(&mut self, length: Duration) {
+    /// Sends until memory stays as it is, or has grown each time; whether all came.
+    async fn rounds(&mut self, length: Duration) -> bool {
+        for round in 1..=ROUNDS {
+            let before = self.bridge.memory();
+            let (started, sent) = (Instant::now(), self.sent);
+            if !self.send(length).await {
+                return false;
+            }
+            let rate = (self.sent - sent) as f64 / started.elapsed().as_secs_f64();
+            self.row.figures = format!("{rate:.0} a second");
+            let (Some(before), Some(after)) = (before, self.bridge.memory()) else {
+                return true;
+            };
+            self.row.figures += &format!(
+                "; {:.1} MB before, {:.1} MB after, round {round}",
+                before as f64 / 1024.0,
+                after as f64 / 1024.0
+            );
+            if after * 10 <= before * 11 {
+                return true;
+            }
+        }
+        self.row.wrong += 1;
+        true
+    }
+
+    /// Sends at the rate for so long, as far as the other end keeps up, and waits until all have arrived; whether they did.
+    async fn send(&mut self, length: Duration) -> bool {
         let pace = Pace {
             started: Instant::now(),
             length,
             count: 0,
         };
         let first = self.sent;
+        let bound = length + DRAINED;
         let came = match self.way {
-            Way::ToServer => self.up(pace).await,
-            Way::ToClient => self.down(pace).await,
+            Way::ToServer => {
+                // Who stops is found out by what is there.
+                let _ = timeout(bound, self.up(pace)).await;
+                self.far.take_numbers()
+            }
+            Way::ToClient => {
+                let mut came = Vec::new();
+                let sent = AtomicUsize::new(self.sent);
+                let sent = Arc::new(sent);
+                let _ = timeout(bound, self.down(pace, &sent, &mut came)).await;
+                self.sent = sent.load(Ordering::SeqCst);
+                came
+            }
         };
         let mut sorted = came.clone();
         sorted.sort_unstable();
         sorted.dedup();
         let sent = self.sent - first;
+        self.arrived += came.len();
         self.row.lost += sent - sorted.len().min(sent);
         self.row.twice += came.len() - sorted.len();
         // The only right order is theirs.
         self.row.wrong += usize::from(!came.iter().copied().eq(first..self.sent));
+        sorted.len() == sent
     }
 
-    async fn up(&mut self, mut pace: Pace) -> Vec<usize> {
+    /// To the server; it ends early when the bridge no longer takes any, or none arrives.
+    async fn up(&mut self, mut pace: Pace) {
         while let Some(batch) = pace.next().await {
-            for number in self.sent..self.sent + batch {
+            let notes = (self.sent..self.sent + batch).map(|number| {
                 let params = format!(r#"{{"progressToken":"load","progress":{number}}}"#);
-                let note = rpc::notification("notifications/progress", &params);
-                self.bridge.send(&note).await;
+                rpc::notification("notifications/progress", &params) + "\n"
+            });
+            let notes: String = notes.collect();
+            if self.bridge.offer(&notes).await.is_none() {
+                return;
             }
-            self.bridge.flush().await;
             self.sent += batch;
         }
         self.far.until_noted(self.sent).await;
-        self.far.take_numbers()
     }
 
-    async fn down(&mut self, mut pace: Pace) -> Vec<usize> {
+    /// To the client; it ends early when none comes.
+    async fn down(&mut self, mut pace: Pace, sent: &Arc<AtomicUsize>, came: &mut Vec<usize>) {
         let listener = self.far.listener().await;
-        let first = self.sent;
-        let sender = tokio::spawn(async move {
-            let mut next = first;
+        let counts = Arc::clone(sent);
+        // It ends with this.
+        let mut sender = JoinSet::new();
+        sender.spawn(async move {
             while let Some(batch) = pace.next().await {
-                for number in next..next + batch {
+                for _ in 0..batch {
+                    let number = counts.load(Ordering::SeqCst);
                     listener.send(note(number)).await.expect("it listens");
+                    counts.store(number + 1, Ordering::SeqCst);
                 }
-                next += batch;
             }
             // What comes last is known by its number.
             listener.send(note(usize::MAX)).await.expect("it listens");
-            next
         });
-        let mut came = Vec::new();
-        loop {
-            let line = self.bridge.line().await;
+        while let Some(line) = self.bridge.next_line().await {
             let number = line
                 .rsplit_once(':')
                 .map(|(_, rest)| rest.trim_end_matches('}'));
             let number = number.and_then(|number| number.parse().ok());
             match number.filter(|number| line == note(*number)) {
-                Some(usize::MAX) => break,
+                Some(usize::MAX) => return,
                 Some(number) => came.push(number),
                 None => self.row.wrong += 1,
             }
         }
-        self.sent = sender.await.expect("it sends to the end");
-        came
     }
 }
 

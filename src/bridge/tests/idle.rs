@@ -1,6 +1,7 @@
 //! A working day on which hardly anything is asked: tokens end, streams drop, the machine sleeps. The clocks are virtual, and there is
 //! no network.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +34,11 @@ const STEPS: usize = 48;
 /// The steps before which the machine sleeps for two hours.
 const SLEEPS: [usize; 2] = [18, 36];
 const SLEEP: Duration = Duration::from_secs(2 * 3600);
+
+/// The step after which memory is where it will be, and how much more it may be in the end, in KiB: less than 100 bytes for each
+/// ping since.
+const SETTLED: usize = 12;
+const GROWTH: u64 = 64;
 
 /// Three on the first three hours, then one on each waking, three in the next three hours and two in the last two.
 const REFRESHES: usize = 3 + 1 + 3 + 1 + 2;
@@ -156,11 +162,59 @@ async fn call(rig: &mut Rig, id: usize) {
     assert_eq!(rig.recv().await, answer);
 }
 
+/// Pings go on for ever: who waited without an end for a stream that is not opened again would not notice.
 async fn heard(rig: &mut Rig, number: usize) {
     let note = format!(
         r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"data":{number}}}}}"#
     );
-    assert_eq!(rig.recv().await, note);
+    let came = tokio::time::timeout(Duration::from_secs(1), rig.recv()).await;
+    assert_eq!(came.expect("the stream is open"), note);
+}
+
+/// Set for a test that has its process for itself.
+const ALONE: &str = "MCP_TETHER_ALONE";
+
+/// Resident memory in KiB, where the system tells and this test has its process for itself.
+fn memory() -> Option<u64> {
+    std::env::var_os(ALONE)?;
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Eight hours; how many tasks there are, first and last.
+async fn day(rig: &mut Rig, server: &Server, stage: &Stage) -> usize {
+    let metrics = Handle::current().metrics();
+    let (mut tasks, mut before) = (0, None);
+    for step in 1..=STEPS {
+        tokio::time::sleep(Duration::from_secs(STEP) - Duration::from_secs(5)).await;
+        if step == 1 {
+            tasks = metrics.num_alive_tasks();
+        }
+        if SLEEPS.contains(&step) {
+            stage.sleep(SLEEP);
+            server.forget();
+        }
+        server.drop_stream();
+        // It is open again within the two seconds over which bridges come back.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        heard(rig, step + 1).await;
+        if step % 12 == 0 {
+            call(rig, step).await;
+        }
+        if step == SETTLED {
+            before = memory();
+        }
+    }
+    let after = memory();
+    if let (Some(before), Some(after)) = (before, after) {
+        println!("| 8 h idle | {before} KiB after two hours | {after} KiB at the end |");
+        assert!(after <= before + GROWTH, "memory has grown");
+    }
+    assert_eq!(metrics.num_alive_tasks(), tasks, "no task is left over");
+    tasks
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,26 +239,7 @@ async fn after_eight_hours_of_drops_ended_tokens_and_sleep_a_call_works_and_noth
         .await;
     heard(&mut rig, 1).await;
     let begun = Stage::now();
-    let metrics = Handle::current().metrics();
-    let mut tasks = 0;
-    for step in 1..=STEPS {
-        tokio::time::sleep(Duration::from_secs(STEP) - Duration::from_secs(5)).await;
-        if step == 1 {
-            tasks = metrics.num_alive_tasks();
-        }
-        if SLEEPS.contains(&step) {
-            stage.sleep(SLEEP);
-            server.forget();
-        }
-        server.drop_stream();
-        // It is open again within the two seconds over which bridges come back.
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        heard(&mut rig, step + 1).await;
-        if step % 12 == 0 {
-            call(&mut rig, step).await;
-        }
-    }
-    assert_eq!(metrics.num_alive_tasks(), tasks, "no task is left over");
+    let tasks = day(&mut rig, &server, &stage).await;
     let slept = SLEEP.as_secs() * SLEEPS.len() as u64;
     let awake = Stage::now() - begun - slept;
     assert!((28_800..28_830).contains(&awake), "{awake}");
@@ -229,4 +264,22 @@ async fn after_eight_hours_of_drops_ended_tokens_and_sleep_a_call_works_and_noth
     rig.input = None;
     assert_eq!(rig.end.await.unwrap(), End::Input);
     assert!(rig.output.recv().await.is_none(), "nothing else was said");
+}
+
+/// What other tests do at the same time would count, too.
+#[test]
+fn alone_in_its_process_memory_does_not_grow_in_eight_hours() {
+    let test = "bridge::tests::idle::after_eight_hours_of_drops_ended_tokens_and_sleep_a_call_works_and_nothing_has_grown";
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", test, "--nocapture"]).env(ALONE, "1");
+    let ended = alone.output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    said.lines()
+        .filter(|line| line.contains("KiB"))
+        .for_each(|line| println!("{line}"));
+    assert!(
+        ended.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
 }
