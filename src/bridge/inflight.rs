@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::request::LISTEN;
 use crate::jsonrpc::{Id, Message};
 
 /// Requests that may be in flight at once.
@@ -90,6 +91,20 @@ impl Inflight {
     /// The serial number under which `id` waits.
     pub fn serial(&self, id: &Id) -> Option<u64> {
         self.lock().entries.get(id).map(|entry| entry.serial)
+    }
+
+    /// The serial number of the last request.
+    pub fn last(&self) -> u64 {
+        self.lock().last_serial
+    }
+
+    /// Whether the server has yet to answer one of the first `serial` requests that were sent to it. A subscription, which lasts, is
+    /// no work.
+    pub fn works_on_one_of(&self, serial: u64) -> bool {
+        let table = self.lock();
+        table.entries.values().any(|entry| {
+            entry.serial <= serial && entry.sent != Sent::No && entry.message.method() != LISTEN
+        })
     }
 
     /// Whether this very request still waits.
