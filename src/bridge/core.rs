@@ -124,6 +124,7 @@ impl Core {
                 );
             }
             Kind::Request => self.ask_client(message).await,
+            Kind::Notification if self.is_acknowledged_already(&message) => {}
             Kind::Notification => {
                 let Some(message) = self.up.incoming(message) else {
                     return;
@@ -144,6 +145,13 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Whether it acknowledges a subscription of which the client has an acknowledgement.
+    fn is_acknowledged_already(&self, message: &Message) -> bool {
+        message.method() == subscriptions::ACKNOWLEDGED
+            && subscriptions::subscription(message)
+                .is_some_and(|id| self.inflight.take_acknowledged(&id))
     }
 
     /// Whether notifications of the client's mean nothing to the server: its revision has none.

@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub serial: u64,
     /// Whether any of it may have left, and how it is cancelled then.
     pub sent: Sent,
+    /// It is a subscription that was acknowledged before the server was asked for it.
+    acknowledged: bool,
     /// Its task, once there is one.
     pub task: Option<AbortHandle>,
     /// Counts it as work until it is answered.
@@ -81,6 +83,7 @@ impl Inflight {
             message: message.clone(),
             serial,
             sent: Sent::No,
+            acknowledged: false,
             task: None,
             _busy: self.work.start(),
         };
@@ -127,6 +130,18 @@ impl Inflight {
         let table = self.lock();
         let entry = table.entries.get(id).filter(|entry| entry.serial == serial);
         entry.map(|entry| entry.sent.clone())
+    }
+
+    /// Notes that the client has an acknowledgement of it that is not the server's.
+    pub fn set_acknowledged(&self, id: &Id, serial: u64) {
+        self.change(id, serial, |entry| entry.acknowledged = true);
+    }
+
+    /// Takes that note back; whether there was one, and the client must not hear of it again.
+    pub fn take_acknowledged(&self, id: &Id) -> bool {
+        let mut table = self.lock();
+        let entry = table.entries.get_mut(id);
+        entry.is_some_and(|entry| std::mem::take(&mut entry.acknowledged))
     }
 
     fn change(&self, id: &Id, serial: u64, change: impl FnOnce(&mut Entry)) {
