@@ -11,6 +11,7 @@ mod input;
 mod keep_alive;
 mod learned;
 mod link;
+mod listed;
 mod listen;
 mod post;
 mod replay;
