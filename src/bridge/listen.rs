@@ -53,10 +53,7 @@ async fn shared_stream(
 ) {
     let opened = Instant::now();
     let mut broken = false;
-    tokio::select! {
-        () = hear(core, transport) => {}
-        () = mend(core, backoff, &mut broken) => {}
-    }
+    hear(core, transport, backoff, &mut broken).await;
     let wait = if broken {
         backoff.wait(fastrand::f64())
     } else {
@@ -74,8 +71,13 @@ async fn shared_stream(
     }
 }
 
-/// Reads a shared stream until it ends.
-async fn hear(core: &Arc<Core>, transport: &Transport) {
+/// Reads a shared stream until it ends; where there is none, there is nothing to mend either.
+async fn hear(
+    core: &Arc<Core>,
+    transport: &Transport,
+    backoff: &mut Backoff,
+    is_broken: &mut bool,
+) {
     let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await else {
         return;
     };
@@ -91,6 +93,7 @@ async fn hear(core: &Arc<Core>, transport: &Transport) {
     };
     tokio::select! {
         () = subscriptions => {}
+        () = mend(core, backoff, is_broken) => {}
         _ = pass_on(core, &mut events) => tracing::debug!("the server's event stream ended"),
     }
 }
