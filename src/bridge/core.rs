@@ -1,6 +1,5 @@
 //! What all tasks of the bridge share, and the way of a message from the server to the client.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,8 +39,6 @@ pub(super) struct Core {
     pub down: Down,
     out: Sender<Message>,
     client: Mutex<Client>,
-    /// Messages of the server's and answers to the client's requests so far.
-    heard: AtomicU64,
 }
 
 impl Core {
@@ -55,7 +52,6 @@ impl Core {
             learned: Learned::default(),
             up: Up::default(),
             down: Down::default(),
-            heard: AtomicU64::new(0),
             options,
             out,
         }
@@ -64,11 +60,6 @@ impl Core {
     /// What is known of the client.
     pub(super) fn client(&self) -> MutexGuard<'_, Client> {
         self.client.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts what the server said, but for answers to the bridge's own requests.
-    pub fn heard(&self) -> u64 {
-        self.heard.load(Ordering::Relaxed)
     }
 
     /// Writes to the client. If it is gone there is nobody to tell.
@@ -99,7 +90,6 @@ impl Core {
 
     /// A message from the server that is no answer to the request whose reply it came in.
     pub async fn from_server(self: &Arc<Self>, message: Message) {
-        self.heard.fetch_add(1, Ordering::Relaxed);
         let message = if self.down.is_used() {
             match self.from_session(message).await {
                 Some(message) => message,
@@ -134,6 +124,7 @@ impl Core {
                 );
             }
             Kind::Request => self.ask_client(message).await,
+            Kind::Notification if self.is_acknowledged_already(&message) => {}
             Kind::Notification => {
                 let Some(message) = self.up.incoming(message) else {
                     return;
@@ -154,6 +145,13 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Whether it acknowledges a subscription of which the client has an acknowledgement.
+    fn is_acknowledged_already(&self, message: &Message) -> bool {
+        message.method() == subscriptions::ACKNOWLEDGED
+            && subscriptions::subscription(message)
+                .is_some_and(|id| self.inflight.take_acknowledged(&id))
     }
 
     /// Whether notifications of the client's mean nothing to the server: its revision has none.
@@ -181,7 +179,6 @@ impl Core {
     /// Writes the answer to a request that was taken out of the table, under the very id that the client gave. There must
     /// be room.
     pub fn complete(&self, entry: &Entry, answer: Message) {
-        self.heard.fetch_add(1, Ordering::Relaxed);
         let Some(id) = entry.message.id() else { return };
         let mut answer = match answer.id() {
             Some(given) if given.raw() == id.raw() => answer,

@@ -1,11 +1,11 @@
 //! Which tools the client may see and call. Hidden ones are cut out of `tools/list` and refused in `tools/call`; the ones
 //! that stay keep every byte.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wildmatch::WildMatch;
 
+use super::listed::Listed;
 use crate::jsonrpc::{Kind, Message};
 use crate::tools;
 
@@ -50,7 +50,7 @@ pub struct Filter {
     only: Vec<WildMatch>,
     access: Access,
     /// Whether a tool only reads, by name.
-    listed: Mutex<HashMap<String, bool>>,
+    listed: Mutex<Listed<bool>>,
 }
 
 impl Filter {
@@ -70,7 +70,7 @@ impl Filter {
         }
     }
 
-    fn listed(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+    fn listed(&self) -> MutexGuard<'_, Listed<bool>> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,7 +105,7 @@ impl Filter {
             for tool in &page.tools {
                 // Whatever cannot be judged is hidden.
                 let Some(name) = &tool.name else { continue };
-                listed.insert(name.to_string(), tool.read_only);
+                listed.insert(name, tool.read_only, 0);
                 let hidden =
                     self.hides_name(name) || (self.access == Access::ReadOnly && !tool.read_only);
                 if !hidden {

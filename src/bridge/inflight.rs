@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::request::LISTEN;
 use crate::jsonrpc::{Id, Message};
 
 /// Requests that may be in flight at once.
@@ -20,6 +21,8 @@ pub(super) struct Entry {
     pub serial: u64,
     /// Whether any of it may have left, and how it is cancelled then.
     pub sent: Sent,
+    /// It is a subscription that was acknowledged before the server was asked for it.
+    acknowledged: bool,
     /// Its task, once there is one.
     pub task: Option<AbortHandle>,
     /// Counts it as work until it is answered.
@@ -80,6 +83,7 @@ impl Inflight {
             message: message.clone(),
             serial,
             sent: Sent::No,
+            acknowledged: false,
             task: None,
             _busy: self.work.start(),
         };
@@ -90,6 +94,20 @@ impl Inflight {
     /// The serial number under which `id` waits.
     pub fn serial(&self, id: &Id) -> Option<u64> {
         self.lock().entries.get(id).map(|entry| entry.serial)
+    }
+
+    /// The serial number of the last request.
+    pub fn last(&self) -> u64 {
+        self.lock().last_serial
+    }
+
+    /// Whether the server has yet to answer one of the first `serial` requests that were sent to it. A subscription, which lasts, is
+    /// no work.
+    pub fn works_on_one_of(&self, serial: u64) -> bool {
+        let table = self.lock();
+        table.entries.values().any(|entry| {
+            entry.serial <= serial && entry.sent != Sent::No && entry.message.method() != LISTEN
+        })
     }
 
     /// Whether this very request still waits.
@@ -112,6 +130,18 @@ impl Inflight {
         let table = self.lock();
         let entry = table.entries.get(id).filter(|entry| entry.serial == serial);
         entry.map(|entry| entry.sent.clone())
+    }
+
+    /// Notes that the client has an acknowledgement of it that is not the server's.
+    pub fn set_acknowledged(&self, id: &Id, serial: u64) {
+        self.change(id, serial, |entry| entry.acknowledged = true);
+    }
+
+    /// Takes that note back; whether there was one, and the client must not hear of it again.
+    pub fn take_acknowledged(&self, id: &Id) -> bool {
+        let mut table = self.lock();
+        let entry = table.entries.get_mut(id);
+        entry.is_some_and(|entry| std::mem::take(&mut entry.acknowledged))
     }
 
     fn change(&self, id: &Id, serial: u64, change: impl FnOnce(&mut Entry)) {

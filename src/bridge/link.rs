@@ -131,6 +131,11 @@ impl Link {
         transport.is_some_and(|transport| transport.shares_one_stream())
     }
 
+    /// Counts what has come on the stream that all messages share, whatever it was.
+    pub fn heard(&self) -> u64 {
+        self.transport().map_or(0, |transport| transport.heard())
+    }
+
     /// Where credentials come from.
     pub fn authorizer(&self) -> &Authorizer {
         self.remote.exchange.authorizer()

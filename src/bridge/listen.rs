@@ -20,6 +20,7 @@ const CAP: Duration = Duration::from_secs(30);
 pub(super) async fn run(core: Arc<Core>) {
     let mut status = core.link.status();
     let mut backoff = Backoff::new(FIRST, CAP);
+    let mut doubted = None;
     loop {
         let Ok(now) = status
             .wait_for(|status| status.listening)
@@ -36,7 +37,7 @@ pub(super) async fn run(core: Arc<Core>) {
         } else if transport.shares_one_stream() {
             shared_stream(&core, &transport, &now, &mut backoff).await;
         } else {
-            own_stream(&core, &transport, &now).await;
+            own_stream(&core, &transport, &now, &mut doubted).await;
         }
     }
 }
@@ -52,10 +53,7 @@ async fn shared_stream(
 ) {
     let opened = Instant::now();
     let mut broken = false;
-    tokio::select! {
-        () = hear(core, transport) => {}
-        () = mend(core, backoff, &mut broken) => {}
-    }
+    hear(core, transport, backoff, &mut broken).await;
     let wait = if broken {
         backoff.wait(fastrand::f64())
     } else {
@@ -73,8 +71,13 @@ async fn shared_stream(
     }
 }
 
-/// Reads a shared stream until it ends.
-async fn hear(core: &Arc<Core>, transport: &Transport) {
+/// Reads a shared stream until it ends; where there is none, there is nothing to mend either.
+async fn hear(
+    core: &Arc<Core>,
+    transport: &Transport,
+    backoff: &mut Backoff,
+    is_broken: &mut bool,
+) {
     let Ok(Listening::Stream(mut events)) = transport.listen(Cursor::default()).await else {
         return;
     };
@@ -90,6 +93,7 @@ async fn hear(core: &Arc<Core>, transport: &Transport) {
     };
     tokio::select! {
         () = subscriptions => {}
+        () = mend(core, backoff, is_broken) => {}
         _ = pass_on(core, &mut events) => tracing::debug!("the server's event stream ended"),
     }
 }
@@ -116,8 +120,13 @@ async fn mend(core: &Arc<Core>, backoff: &mut Backoff, is_broken: &mut bool) {
 }
 
 /// A GET stream beside the POSTs: opened again until the session is another one.
-async fn own_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
-    until_replaced(core, now, keep_open(core, transport)).await;
+async fn own_stream(
+    core: &Arc<Core>,
+    transport: &Transport,
+    now: &Status,
+    doubted: &mut Option<u64>,
+) {
+    until_replaced(core, now, keep_open(core, transport, doubted)).await;
 }
 
 /// Listens until the session is another one.
@@ -133,8 +142,10 @@ async fn until_replaced(core: &Arc<Core>, now: &Status, listen: impl Future<Outp
     }
 }
 
-/// Returns only when the server offers no such stream.
-async fn keep_open(core: &Arc<Core>, transport: &Transport) {
+/// Returns only when the server offers no such stream. A session whose first stream is not found is lost (transports §Session
+/// Management); a server without such streams may say 404 too, and then it says so of the next session as well. `doubted` is the
+/// session that was given up for that reason, until a stream is offered.
+async fn keep_open(core: &Arc<Core>, transport: &Transport, doubted: &mut Option<u64>) {
     let mut cursor = Cursor::default();
     let mut backoff = Backoff::new(FIRST, CAP);
     let mut refused = 0;
@@ -142,13 +153,9 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
     loop {
         let mut lived = Duration::ZERO;
         match transport.listen(cursor.clone()).await {
-            Ok(Listening::NotOffered) => {
-                tracing::debug!("the server offers no listening stream");
-                core.link.hears(false);
-                return;
-            }
+            Ok(Listening::NotOffered) => return not_offered(core),
             Ok(Listening::Stream(mut events)) => {
-                offered = true;
+                (offered, *doubted) = (true, None);
                 core.link.hears(true);
                 let opened = Instant::now();
                 let any = pass_on(core, &mut events).await;
@@ -159,30 +166,54 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
                     backoff.reset();
                 }
             }
-            // A server without such a stream may say 404 too: only one that had it has lost the session.
-            Err(Failure::SessionGone { generation, .. }) if offered => {
-                refused = u32::min(refused + 1, 16);
-                let _ = core.link.renew(generation).await;
-            }
             Err(failure) => {
                 refused = u32::min(refused + 1, 16);
                 tracing::debug!("no listening stream: {failure}");
+                let not_found = !offered && is_not_found(&failure);
+                match failure {
+                    Failure::SessionGone { generation, .. }
+                        if offered
+                            || not_found && doubted.is_none_or(|before| before == generation) =>
+                    {
+                        if !offered {
+                            *doubted = Some(generation);
+                        }
+                        let _ = core.link.renew(generation).await;
+                    }
+                    _ if not_found => return not_offered(core),
+                    _ => {}
+                }
             }
         }
-        let wait = match cursor.retry {
-            // The server's own wait, but one that is down is not asked at that rate for ever, and not by all at one moment.
-            Some(retry) => reconnect_wait(retry)
-                .saturating_mul(2u32.pow(refused))
-                .min(MAX_RECONNECT_WAIT)
-                .mul_f64(1.0 + fastrand::f64() / 2.0)
-                .min(MAX_RECONNECT_WAIT),
-            None => backoff.after(lived, fastrand::f64()),
-        };
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(wait(&cursor, refused, &mut backoff, lived)) => {}
             () = core.signed_in() => {}
         }
     }
+}
+
+fn is_not_found(failure: &Failure) -> bool {
+    failure
+        .refusal()
+        .is_some_and(|refusal| refusal.status == 404)
+}
+
+fn not_offered(core: &Core) {
+    tracing::debug!("the server offers no listening stream");
+    core.link.hears(false);
+}
+
+/// The wait before the stream is opened again that lived for so long, after so many refusals in a row.
+fn wait(cursor: &Cursor, refused: u32, backoff: &mut Backoff, lived: Duration) -> Duration {
+    let Some(retry) = cursor.retry else {
+        return backoff.after(lived, fastrand::f64());
+    };
+    // The server's own wait, but one that is down is not asked at that rate for ever, and not by all at one moment.
+    reconnect_wait(retry)
+        .saturating_mul(2u32.pow(refused))
+        .min(MAX_RECONNECT_WAIT)
+        .mul_f64(1.0 + fastrand::f64() / 2.0)
+        .min(MAX_RECONNECT_WAIT)
 }
 
 /// Passes messages on until the stream ends; whether there were any.

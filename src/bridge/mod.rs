@@ -8,8 +8,10 @@ mod down;
 pub mod filter;
 mod inflight;
 mod input;
+mod keep_alive;
 mod learned;
 mod link;
+mod listed;
 mod listen;
 mod post;
 mod replay;
@@ -38,9 +40,6 @@ use crate::transport::stdio::Input;
 
 /// Bytes of notifications that may wait to be sent before nothing more is read.
 const LANE: usize = 64 << 20;
-
-/// Pings in a row that stay unanswered before the one stream is taken for dead. A server may be busy.
-const MISSING: u32 = 2;
 
 /// The longest that a refresh in progress is waited for on leaving.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -111,7 +110,7 @@ impl Bridge {
         });
         tasks.spawn(listen::run(Arc::clone(&core)));
         if let Some(interval) = core.options.ping_interval {
-            tasks.spawn(keep_alive(Arc::clone(&core), interval));
+            tasks.spawn(keep_alive::run(Arc::clone(&core), interval));
         }
         Self {
             core,
@@ -190,47 +189,6 @@ impl Bridge {
             core.to_client(message).await;
             drop(busy);
         });
-    }
-}
-
-/// Pings the server for as long as there is a session.
-async fn keep_alive(core: Arc<Core>, interval: Duration) {
-    let mut status = core.link.status();
-    // Pings without an answer, and the session that they were of.
-    let mut missing = (0, 0);
-    loop {
-        if status
-            .wait_for(|status| status.generation > 0)
-            .await
-            .is_err()
-        {
-            return;
-        }
-        tokio::time::sleep(interval).await;
-        // 2026-07-28 has no ping.
-        if core.link.is_modern() {
-            continue;
-        }
-        let generation = core.link.generation();
-        let heard = core.heard();
-        let Err(failure) = core.ask_within(core::OWN_LIMIT, "ping", None).await else {
-            missing = (0, generation);
-            continue;
-        };
-        tracing::debug!("ping: {failure}");
-        // The one stream may be dead although its connection stands (basic/utilities/ping §Behavior Requirements), unless
-        // anything else came on it.
-        let is_dead = matches!(failure, Failure::Timeout { .. })
-            && core.link.shares_one_stream()
-            && core.heard() == heard;
-        missing = match missing {
-            (count, of) if is_dead && of == generation => (count + 1, of),
-            _ => (u32::from(is_dead), generation),
-        };
-        if missing.0 == MISSING {
-            let _ = core.link.renew(generation).await;
-            missing.0 = 0;
-        }
     }
 }
 

@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use super::parts::{META, edit_meta, edit_params, meta_of, param, text};
 use crate::jsonrpc::{Id, Members, Message, reply};
 
+/// What a server says first of a subscription (2026-07-28 subscriptions §Acknowledgment).
+pub const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+
 const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 const NOTIFICATIONS: &str = "notifications";
 
@@ -127,7 +130,7 @@ pub fn acknowledged(id: &Id, filter: &Filter) -> Message {
         meta(id),
         filter.raw()
     );
-    reply::notification("notifications/subscriptions/acknowledged", &params)
+    reply::notification(ACKNOWLEDGED, &params)
 }
 
 /// The notification as one of the subscription `id` (2026-07-28 subscriptions §Receiving Notifications).

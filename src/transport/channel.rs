@@ -2,6 +2,7 @@
 //! listener, and losing the stream fails every request that waits.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -14,13 +15,23 @@ use crate::jsonrpc::{Found, Id, Message, TopLevel, elements};
 /// Messages that may wait for the listener before the stream is no longer read.
 const UNASKED: usize = 64;
 
-type Waiting = HashMap<Id, oneshot::Sender<Result<Message, Failure>>>;
+/// Requests that wait, each with its number.
+type Waiting = HashMap<Id, (u64, oneshot::Sender<Result<Message, Failure>>)>;
 
 /// The requests that wait on one stream.
 #[derive(Debug, Clone)]
 pub(super) struct Channel {
     waiting: Arc<Mutex<Waiting>>,
     unasked: mpsc::Sender<Message>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Requests so far.
+    asked: AtomicU64,
+    /// Pieces that came so far, of messages and of anything else.
+    heard: AtomicU64,
 }
 
 /// The answer to one request; dropping it takes the registration back.
@@ -59,6 +70,7 @@ impl Channel {
         let channel = Self {
             waiting: Arc::default(),
             unasked,
+            counts: Arc::default(),
         };
         (channel, listener)
     }
@@ -67,10 +79,31 @@ impl Channel {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Something came, be it no message.
+    pub(super) fn hear(&self) {
+        self.counts.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts what came.
+    pub(super) fn heard(&self) -> u64 {
+        self.counts.heard.load(Ordering::Relaxed)
+    }
+
+    /// Counts the requests.
+    pub(super) fn asked(&self) -> u64 {
+        self.counts.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether one of the first `asked` requests still waits.
+    pub(super) fn waits_for_one_of(&self, asked: u64) -> bool {
+        self.waiting().values().any(|(number, _)| *number <= asked)
+    }
+
     /// Registers a request, before it is sent: the answer may be faster than the reply to the POST.
     pub(super) fn expect(&self, id: &Id) -> Answer {
         let (sender, receiver) = oneshot::channel();
-        self.waiting().insert(id.clone(), sender);
+        let number = self.counts.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        self.waiting().insert(id.clone(), (number, sender));
         Answer {
             id: id.clone(),
             waiting: Arc::clone(&self.waiting),
@@ -108,7 +141,7 @@ impl Channel {
     /// Hands a message to the request that waits for it, or to the listener.
     async fn deliver(&self, message: Message) {
         if let Some(id) = message.id().filter(|_| message.is_response()) {
-            if let Some(request) = self.waiting().remove(id) {
+            if let Some((_, request)) = self.waiting().remove(id) {
                 let _ = request.send(Ok(message));
                 return;
             }
@@ -140,7 +173,7 @@ impl Channel {
 
     /// Fails the request `id`, if it waits.
     pub(super) fn fail_one(&self, id: &Id, failure: Failure) {
-        if let Some(request) = self.waiting().remove(id) {
+        if let Some((_, request)) = self.waiting().remove(id) {
             let _ = request.send(Err(failure));
         }
     }
@@ -148,7 +181,7 @@ impl Channel {
     /// Fails every request that waits.
     pub(super) fn fail(&self, failure: &Failure) {
         let waiting = std::mem::take(&mut *self.waiting());
-        for request in waiting.into_values() {
+        for (_, request) in waiting.into_values() {
             let _ = request.send(Err(failure.clone()));
         }
     }

@@ -3,18 +3,19 @@
 
 mod stream;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::Response;
+use tokio::task::JoinSet;
 
 pub use stream::HttpEvents;
 
 use super::events::Cursor;
 use super::exchange::{Ask, Exchange, excerpt, excerpt_source};
-use super::session::{Current, Session};
+use super::session::{Current, Replaced, Session};
 use super::{Events, Listening, Outgoing, Reply, Scope};
 use crate::error::{Failure, Refusal};
 use crate::jsonrpc::{Kind, Malformed, Message, is_array};
@@ -36,6 +37,8 @@ const FINISH_WAIT: Duration = Duration::from_secs(1);
 pub struct Http {
     exchange: Arc<Exchange>,
     session: Current,
+    /// Sessions that are being ended since others have replaced them.
+    ending: Mutex<JoinSet<()>>,
 }
 
 impl Http {
@@ -44,16 +47,32 @@ impl Http {
         Self {
             exchange,
             session: Current::default(),
+            ending: Mutex::default(),
         }
     }
 
-    pub(super) fn begin(&self, version: Option<&str>) -> u64 {
-        self.session.begin(version)
+    pub(super) fn begin(self: &Arc<Self>, version: Option<&str>) -> u64 {
+        let (generation, replaced) = self.session.begin(version);
+        if let Some(replaced) = replaced {
+            self.end(replaced);
+        }
+        generation
     }
 
-    pub(super) fn begin_without_session(&self) -> u64 {
+    pub(super) fn begin_without_session(self: &Arc<Self>) -> u64 {
         self.session.offered(&HeaderMap::new());
-        self.session.begin(None)
+        self.begin(None)
+    }
+
+    /// Ends a session that nobody needs any more. Nobody waits for it, and its last requests are not cut short.
+    fn end(self: &Arc<Self>, replaced: Replaced) {
+        let http = Arc::clone(self);
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        while ending.try_join_next().is_some() {}
+        ending.spawn(async move {
+            let session = replaced.unused().await;
+            http.delete(&session).await;
+        });
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -119,6 +138,9 @@ impl Http {
     async fn failure(&self, response: Response, session: &Session) -> Failure {
         match self.exchange.refused(response).await {
             Failure::Status(refusal) if session.has_id() && ends_session(&refusal) => {
+                if refusal.status == 404 {
+                    self.session.gone(session.generation);
+                }
                 Failure::SessionGone {
                     generation: session.generation,
                     refusal: Some(refusal),
@@ -172,6 +194,16 @@ impl Http {
 
     pub(super) async fn close(&self) {
         let session = self.session.end();
+        let ending = {
+            let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *ending)
+        };
+        let all = async { tokio::join!(self.delete(&session), ending.join_all()) };
+        let _ = tokio::time::timeout(DELETE_WAIT, all).await;
+    }
+
+    /// Tells the server that a session is over. It may say that it does not care.
+    async fn delete(&self, session: &Session) {
         if !session.has_id() {
             return;
         }

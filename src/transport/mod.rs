@@ -258,6 +258,17 @@ impl Transport {
         }
     }
 
+    /// Counts what has come on the shared stream, be it no message: comments, pongs, parts of something larger.
+    pub fn heard(&self) -> u64 {
+        match self {
+            Self::Http(_) => 0,
+            Self::Sse(sse) => sse.heard(),
+            Self::WebSocket(websocket) => websocket.heard(),
+            #[cfg(test)]
+            Self::Scripted(scripted) => scripted.heard(),
+        }
+    }
+
     /// Whether a message can be sent without connecting first.
     pub fn is_connected(&self) -> bool {
         match self {

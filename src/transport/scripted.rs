@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
@@ -26,6 +26,7 @@ pub struct Scripted {
     /// The shared stream, until it is listened to.
     opened: Mutex<Option<Listening>>,
     generation: AtomicU64,
+    heard: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Scripted {
@@ -44,7 +45,17 @@ impl Scripted {
             streams: None,
             opened: Mutex::default(),
             generation: AtomicU64::new(0),
+            heard: Arc::default(),
         }
+    }
+
+    /// The same, of which `heard` counts what comes.
+    pub fn with_pulse(self, heard: Arc<AtomicU64>) -> Self {
+        Self { heard, ..self }
+    }
+
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// The same with streams.

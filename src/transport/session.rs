@@ -4,6 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::watch;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -16,6 +17,8 @@ pub struct Session {
     version: Option<HeaderValue>,
     /// Which session it is; 0 is none yet.
     pub generation: u64,
+    /// Tells while a copy of it is in use.
+    in_use: Option<watch::Receiver<()>>,
 }
 
 impl Session {
@@ -42,6 +45,10 @@ pub struct Current(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     session: Session,
+    /// Hears when nobody uses the session any more.
+    users: watch::Sender<()>,
+    /// The server does not know the session any more.
+    is_gone: bool,
     /// The id on the answer to the last opening message.
     offered: Option<HeaderValue>,
 }
@@ -65,17 +72,33 @@ impl Current {
         self.lock().offered = id;
     }
 
-    /// Takes the offered session into use. A server that offered none clears the old one. Revisions before 2025-06-18
-    /// know no version header.
-    pub fn begin(&self, version: Option<&str>) -> u64 {
+    /// The server does not know the session of this generation any more.
+    pub fn gone(&self, generation: u64) {
+        let mut state = self.lock();
+        state.is_gone |= state.session.generation == generation;
+    }
+
+    /// Takes the offered session into use, and gives its generation and the one that it replaces, if the server still has that. A
+    /// server that offered none clears the old one. Revisions before 2025-06-18 know no version header.
+    pub fn begin(&self, version: Option<&str>) -> (u64, Option<Replaced>) {
         let mut state = self.lock();
         let version = version.filter(|version| !matches!(*version, "2024-11-05" | "2025-03-26"));
-        state.session = Session {
+        let (users, in_use) = watch::channel(());
+        let session = Session {
             id: state.offered.take(),
             version: version.and_then(|version| HeaderValue::from_str(version).ok()),
             generation: state.session.generation + 1,
+            in_use: Some(in_use),
         };
-        state.session.generation
+        let users = std::mem::replace(&mut state.users, users);
+        let replaced = std::mem::replace(&mut state.session, session);
+        let is_gone = std::mem::take(&mut state.is_gone);
+        let is_left = !is_gone && replaced.has_id() && replaced.id != state.session.id;
+        let replaced = is_left.then_some(Replaced {
+            session: replaced,
+            users,
+        });
+        (state.session.generation, replaced)
     }
 
     /// Forgets the session, as on leaving.
@@ -84,5 +107,21 @@ impl Current {
         let ended = state.session.clone();
         state.session.id = None;
         ended
+    }
+}
+
+/// A session that was replaced while the server still has it.
+#[derive(Debug)]
+pub struct Replaced {
+    session: Session,
+    users: watch::Sender<()>,
+}
+
+impl Replaced {
+    /// The session, once no request uses it any more.
+    pub async fn unused(mut self) -> Session {
+        self.session.in_use = None;
+        self.users.closed().await;
+        self.session
     }
 }

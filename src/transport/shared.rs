@@ -73,6 +73,13 @@ impl<T: Clone + Send + 'static> Shared<T> {
         self.state().connection.is_some()
     }
 
+    /// Counts what has come on the connection.
+    pub fn heard(&self) -> u64 {
+        let state = self.state();
+        let connection = state.connection.as_ref();
+        connection.map_or(0, |connection| connection.channel.heard())
+    }
+
     /// Drops the connection.
     pub fn close(&self) {
         let connection = self.state().connection.take();

@@ -52,6 +52,10 @@ impl Sse {
         self.shared.is_connected()
     }
 
+    pub(super) fn heard(&self) -> u64 {
+        self.shared.heard()
+    }
+
     pub(super) fn close(&self) {
         self.shared.close();
     }
@@ -186,14 +190,17 @@ impl Stream {
         }
     }
 
-    /// The next event; `None` when the stream has ended.
-    async fn next(&mut self) -> Option<Result<Event, TooLarge>> {
+    /// The next event; `None` when the stream has ended. `heard` is called for each piece, a comment also.
+    async fn next(&mut self, heard: impl Fn()) -> Option<Result<Event, TooLarge>> {
         loop {
             if let Some(event) = self.parser.pop() {
                 return Some(event);
             }
             match self.response.chunk().await {
-                Ok(Some(chunk)) => self.parser.push(chunk),
+                Ok(Some(chunk)) => {
+                    heard();
+                    self.parser.push(chunk);
+                }
                 Ok(None) | Err(_) => return None,
             }
         }
@@ -201,7 +208,7 @@ impl Stream {
 
     /// The address of the first `endpoint` event.
     async fn endpoint(&mut self, server: &Url) -> Result<Url, Failure> {
-        while let Some(event) = self.next().await {
+        while let Some(event) = self.next(|| ()).await {
             if let Ok(Event {
                 name: Name::Endpoint,
                 data,
@@ -217,7 +224,7 @@ impl Stream {
 
     /// Hands on all messages until the stream ends.
     async fn run(&mut self, channel: &Channel, server: &Url, endpoint: &Mutex<Url>) {
-        while let Some(event) = self.next().await {
+        while let Some(event) = self.next(|| channel.hear()).await {
             match event {
                 Ok(Event {
                     name: Name::Message,
@@ -258,5 +265,26 @@ fn resolve(server: &Url, data: &Bytes) -> Result<Url, Failure> {
         _ => Err(not_sse(
             "the event stream names an endpoint of another origin".to_owned(),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use reqwest::Response;
+    use url::Url;
+
+    use super::{Channel, Stream};
+
+    #[tokio::test]
+    async fn a_comment_is_a_sign_of_life() {
+        let (channel, _unasked) = Channel::new();
+        let response = Response::from(http::Response::new(": ping\n\n"));
+        let server = Url::parse("https://server.example/sse").unwrap();
+        let endpoint = Mutex::new(server.clone());
+        let mut stream = Stream::new(response, 1 << 10);
+        stream.run(&channel, &server, &endpoint).await;
+        assert_eq!(channel.heard(), 1);
     }
 }

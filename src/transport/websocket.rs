@@ -59,6 +59,10 @@ impl WebSocket {
         self.shared.is_connected()
     }
 
+    pub(super) fn heard(&self) -> u64 {
+        self.shared.heard()
+    }
+
     pub(super) fn listen(&self) -> Result<Listening, Failure> {
         self.shared.listen()
     }

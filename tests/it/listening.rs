@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::gate::Gate;
 use crate::support::http::{Feed, Request, Response};
 use crate::support::mcp::{Legacy, LegacyPlan};
 use crate::support::rpc;
@@ -41,7 +42,7 @@ fn a_405_means_that_there_is_none() {
 
 #[test]
 fn other_refusals_are_tried_again_and_do_not_touch_the_calls() {
-    for status in [503, 404, 400, 500] {
+    for status in [503, 400, 500] {
         let mcp = LegacyPlan::default().listens().serve();
         mcp.times(1, "GET", move |_| async move { Response::status(status) });
         let tether = Tether::to(&mcp);
@@ -52,6 +53,76 @@ fn other_refusals_are_tried_again_and_do_not_touch_the_calls() {
         tether.notification("notifications/x");
         assert_eq!(mcp.calls("initialize").len(), 1, "{status}");
     }
+}
+
+#[test]
+fn a_404_to_the_first_stream_is_a_lost_session() {
+    let mcp = LegacyPlan::default().listens().serve();
+    let (arrived, restarted) = (Gate::new(), Gate::new());
+    let gates = (arrived.clone(), restarted.clone());
+    mcp.times(1, "notifications/initialized", move |_| {
+        let (arrived, restarted) = gates.clone();
+        async move {
+            arrived.open();
+            restarted.opened().await;
+            Response::accepted()
+        }
+    });
+    let tether = Tether::to(&mcp);
+    tether.initialize();
+    arrived.wait("the end of the handshake");
+    mcp.forget_sessions();
+    restarted.open();
+    mcp.listening(1).event(NOTE);
+    tether.notification("notifications/x");
+    let gets = mcp.calls("GET");
+    assert_eq!(gets[0].header("mcp-session-id"), Some("session-1"));
+    assert_eq!(gets[1].header("mcp-session-id"), Some("session-2"));
+    assert_eq!(mcp.calls("initialize").len(), 2);
+    assert_eq!(mcp.calls("notifications/initialized").len(), 2);
+}
+
+#[test]
+fn a_404_to_one_stream_alone_leads_to_a_session_that_has_one() {
+    let mcp = LegacyPlan::default().listens().serve();
+    mcp.times(1, "GET", |_| async { Response::status(404) });
+    let tether = Tether::to(&mcp);
+    tether.initialize();
+    mcp.listening(1).event(NOTE);
+    tether.notification("notifications/x");
+    assert_eq!(mcp.calls("initialize").len(), 2);
+    tether.call("1", "echo", "{}").result();
+}
+
+#[test]
+fn a_404_to_the_stream_of_a_new_session_means_that_there_is_none() {
+    let mcp = Legacy::new();
+    mcp.on("GET", |_| async { Response::status(404) });
+    let tether = Tether::to(&mcp);
+    tether.initialize();
+    mcp.wait_calls("GET", 2);
+    // Longer than the first wait before another try.
+    tether.call("1", "slow", r#"{"ms":1500}"#).result();
+    assert_eq!(mcp.calls("GET").len(), 2);
+    assert_eq!(mcp.calls("initialize").len(), 2);
+    // Nor does another new session have one.
+    mcp.forget_sessions();
+    tether.call("2", "slow", r#"{"ms":500}"#).result();
+    assert_eq!(mcp.calls("GET").len(), 3);
+    assert_eq!(mcp.calls("initialize").len(), 3);
+}
+
+#[test]
+fn a_404_without_a_session_means_that_there_is_none() {
+    let mcp = LegacyPlan::default().stateless().serve();
+    mcp.on("GET", |_| async { Response::status(404) });
+    let tether = Tether::to(&mcp);
+    tether.initialize();
+    mcp.wait_calls("GET", 1);
+    // Longer than the first wait before another try.
+    tether.call("1", "slow", r#"{"ms":1500}"#).result();
+    assert_eq!(mcp.calls("GET").len(), 1);
+    assert_eq!(mcp.calls("initialize").len(), 1);
 }
 
 #[test]

@@ -65,6 +65,7 @@ mod resumption;
 mod rmcp_peer;
 mod selftest;
 mod server_messages;
+mod sessions;
 mod sign_in;
 mod sign_in_again;
 mod sign_in_edges;

@@ -49,7 +49,7 @@ fn modern() -> Scene {
     scene
 }
 
-/// Acknowledges a subscription and keeps it open.
+/// Acknowledges a subscription, tells of a change, and keeps it open.
 fn listen(call: &Call) -> Response {
     let (response, feed) = Response::events();
     let params = format!(
@@ -60,6 +60,10 @@ fn listen(call: &Call) -> Response {
     feed.event(&rpc::notification(
         "notifications/subscriptions/acknowledged",
         &params,
+    ));
+    feed.event(&rpc::notification(
+        "notifications/tools/list_changed",
+        &format!(r#"{{"_meta":{{"{SUBSCRIPTION}":{}}}}}"#, call.id()),
     ));
     feed.keep_open();
     response
@@ -171,11 +175,13 @@ fn a_subscription_is_acknowledged_meanwhile_and_hears_of_the_tools() {
         if server == "scripted" {
             let feed = scene.mcp.mcp.listening(1);
             feed.event(&rpc::notification("notifications/tools/list_changed", "{}"));
-            let changed = tether.notification("notifications/tools/list_changed");
-            assert_eq!(changed.params()["_meta"][SUBSCRIPTION], 2);
         } else {
             scene.mcp.wait_admitted("subscriptions/listen", 1);
         }
+        let changed = tether.notification("notifications/tools/list_changed");
+        assert_eq!(changed.params()["_meta"][SUBSCRIPTION], 2);
+        let unread = tether.unread();
+        assert!(unread.is_empty(), "acknowledged once: {unread:?}");
     }
 }
 

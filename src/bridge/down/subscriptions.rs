@@ -82,11 +82,13 @@ impl Request {
         Ok(Step::Gone)
     }
 
-    /// Tells the client what it will hear of, and no copy of anything before.
+    /// Tells the client what it will hear of, unless it has been told something, and no copy of anything before.
     async fn subscribed(&self, promised: Filter) {
         self.core.room().await;
         let mut table = self.core.down.subscriptions.lock();
-        self.core.push(acknowledged(&self.id, &promised));
+        if !self.core.inflight.take_acknowledged(&self.id) {
+            self.core.push(acknowledged(&self.id, &promised));
+        }
         table.insert(self.serial, (self.id.clone(), promised));
     }
 
@@ -107,6 +109,8 @@ impl Request {
             watched: Vec::new(),
         };
         self.subscribed(promised).await;
+        let inflight = &self.core.inflight;
+        inflight.set_acknowledged(&self.id, self.serial);
         self.core.deferred.switched().await;
         drop(lasting);
     }

@@ -102,7 +102,7 @@ impl Subscriptions {
             // One of ours that has just been replaced.
             return (!link::is_own(&id)).then_some(notification);
         };
-        if notification.method() == "notifications/subscriptions/acknowledged" {
+        if notification.method() == subscriptions::ACKNOWLEDGED {
             let promised = Filter::of_acknowledged(&notification).unwrap_or_default();
             if let Some(stream) = stream.take() {
                 let _ = stream.send(promised);

@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ const PING: Duration = Duration::from_secs(30);
 
 /// Pings without any byte in return after which the connection is lost.
 const MISSING: u32 = 2;
+
+/// The same while the server has a request in hand since before the silence: one of a single thread answers no ping before it is
+/// done.
+const MISSING_WHILE_BUSY: u32 = 10;
 
 /// The longest that a last close frame is waited for.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -72,7 +76,7 @@ pub(super) async fn carry<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let pulse = Arc::new(Pulse::default());
+    let pulse = Arc::new(Pulse::of(channel));
     let socket = Heard {
         socket,
         pulse: Arc::clone(&pulse),
@@ -85,7 +89,7 @@ where
             .await
             .split();
     let failure = tokio::select! {
-        failure = read(&mut stream, &channel, &pulse, limits.message) => failure,
+        failure = read(&mut stream, &pulse, limits.message) => failure,
         failure = write(&mut sink, &mut frames, &pulse, &limits) => failure,
     };
     if matches!(failure, Failure::TooLarge { .. }) {
@@ -95,7 +99,7 @@ where
 }
 
 /// Hands messages on. Pings are answered by the library, when it is asked for the next frame.
-async fn read<R>(stream: &mut R, channel: &Channel, pulse: &Pulse, limit: usize) -> Failure
+async fn read<R>(stream: &mut R, pulse: &Pulse, limit: usize) -> Failure
 where
     R: Stream<Item = Result<Frame, Error>> + Unpin,
 {
@@ -114,7 +118,7 @@ where
             None => return lost(),
         };
         pulse.busy.store(true, Ordering::Relaxed);
-        channel.read(data).await;
+        pulse.channel.read(data).await;
         pulse.busy.store(false, Ordering::Relaxed);
     }
 }
@@ -142,8 +146,8 @@ where
                 }
             }
             Err(_) => {
-                if !pulse.beats() {
-                    return Failure::Lost(format!("the server left {MISSING} pings unanswered"));
+                if let Err(missing) = pulse.beats() {
+                    return Failure::Lost(format!("the server left {missing} pings unanswered"));
                 }
                 if let Err(failure) = write_one(sink, Frame::Ping(Bytes::new()), limits).await {
                     return failure;
@@ -202,25 +206,48 @@ fn broken(wrong: &Error, limit: usize) -> Failure {
 }
 
 /// Whether the server is alive.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pulse {
+    channel: Channel,
     /// Pings since the last byte came.
     pings: AtomicU32,
+    /// Requests before the first of them.
+    asked: AtomicU64,
     /// A message is being handed on: nothing is read meanwhile, and that is not the server's fault.
     busy: AtomicBool,
 }
 
 impl Pulse {
-    fn heard(&self) {
-        self.pings.store(0, Ordering::Relaxed);
+    fn of(channel: Channel) -> Self {
+        Self {
+            channel,
+            pings: AtomicU32::default(),
+            asked: AtomicU64::default(),
+            busy: AtomicBool::default(),
+        }
     }
 
-    /// Whether the server is alive, as far as it shows; if so, another ping is due.
-    fn beats(&self) -> bool {
+    fn heard(&self) {
+        self.pings.store(0, Ordering::Relaxed);
+        self.channel.hear();
+    }
+
+    /// Whether the server is alive, as far as it shows; if so, another ping is due, else it is told how many were missed.
+    fn beats(&self) -> Result<(), u32> {
         if self.busy.load(Ordering::Relaxed) {
             self.heard();
         }
-        self.pings.fetch_add(1, Ordering::Relaxed) < MISSING
+        let pings = self.pings.fetch_add(1, Ordering::Relaxed);
+        if pings == 0 {
+            self.asked.store(self.channel.asked(), Ordering::Relaxed);
+        }
+        let asked = self.asked.load(Ordering::Relaxed);
+        let missing = if self.channel.waits_for_one_of(asked) {
+            MISSING_WHILE_BUSY
+        } else {
+            MISSING
+        };
+        if pings < missing { Ok(()) } else { Err(pings) }
     }
 }
 

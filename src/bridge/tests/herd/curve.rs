@@ -26,6 +26,11 @@ impl Curve {
         self.arrivals.iter().copied().max().unwrap_or_default()
     }
 
+    /// The end of the step by which all were back.
+    pub fn last(&self) -> Duration {
+        STEP * u32::try_from(self.arrivals.len()).unwrap()
+    }
+
     /// The end of the step by which so many were back, in seconds.
     fn back(&self, wanted: usize) -> f64 {
         let mut sum = 0;

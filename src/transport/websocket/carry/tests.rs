@@ -11,9 +11,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::{MISSING, PING, Sent, carry};
+use super::{MISSING, MISSING_WHILE_BUSY, PING, Sent, carry};
 use crate::error::Failure;
-use crate::jsonrpc::Message;
+use crate::jsonrpc::{Id, Message};
 use crate::transport::Limits;
 use crate::transport::channel::Channel;
 
@@ -21,6 +21,7 @@ struct Scene {
     /// The server's end of the pipe.
     far: DuplexStream,
     _frames: mpsc::Sender<Sent>,
+    channel: Channel,
     unasked: mpsc::Receiver<Message>,
     ended: JoinHandle<Failure>,
 }
@@ -37,6 +38,7 @@ fn scene() -> Scene {
     Scene {
         far,
         _frames: frames,
+        channel: channel.clone(),
         unasked,
         ended: tokio::spawn(carry(near, limits, to_write, channel)),
     }
@@ -54,6 +56,29 @@ async fn two_pings_without_a_pong_are_a_lost_connection() {
     assert!(matches!(failure, Failure::Lost(_)), "{failure}");
     assert_eq!(begun.elapsed().as_secs(), (PING * (MISSING + 1)).as_secs());
     drop(scene.far);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_busy_with_a_request_may_leave_more_pings_alone() {
+    let begun = Instant::now();
+    let scene = scene();
+    let asked = scene.channel.expect(&Id::parse("1").unwrap());
+    let failure = scene.ended.await.unwrap();
+    assert!(failure.to_string().contains("10 pings"), "{failure}");
+    let limit = PING * (MISSING_WHILE_BUSY + 1);
+    assert_eq!(begun.elapsed().as_secs(), limit.as_secs());
+    drop((asked, scene.far));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_came_into_the_silence_does_not_explain_it() {
+    let begun = Instant::now();
+    let scene = scene();
+    tokio::time::sleep(PING + Duration::from_secs(1)).await;
+    let asked = scene.channel.expect(&Id::parse("1").unwrap());
+    scene.ended.await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), (PING * (MISSING + 1)).as_secs());
+    drop((asked, scene.far));
 }
 
 #[tokio::test(start_paused = true)]
