@@ -226,7 +226,7 @@ impl Oauth {
                     return Err(failure.clone());
                 }
                 (None, _) => {
-                    let renewal = self.begin_renewal();
+                    let renewal = self.begin_renewal(epoch);
                     state.renewal = Some(renewal.clone());
                     renewal
                 }
@@ -235,10 +235,10 @@ impl Oauth {
         renewal.await
     }
 
-    fn begin_renewal(self: &Arc<Self>) -> Renewal {
+    fn begin_renewal(self: &Arc<Self>, epoch: u64) -> Renewal {
         let oauth = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let outcome = oauth.renewal().await;
+            let outcome = oauth.renewal(epoch).await;
             let mut state = oauth.state();
             state.renewal = None;
             if let Err(failure) = &outcome {
@@ -251,7 +251,7 @@ impl Oauth {
             .shared()
     }
 
-    async fn renewal(self: &Arc<Self>) -> Result<Recovery, Failure> {
+    async fn renewal(self: &Arc<Self>, epoch: u64) -> Result<Recovery, Failure> {
         let Some(record) = self.record() else {
             return Ok(if self.reload(View::Unlocked).await? {
                 Recovery::Renewed
@@ -260,8 +260,12 @@ impl Oauth {
             });
         };
         let _guard = self.vault.locked(&record.key).await?;
-        // Another process may have been faster.
-        if self.reload(View::Locked).await? {
+        // Another process may have been faster, and another task here may have seen that already, with the lock before us.
+        let is_other = self.reload(View::Locked).await? || {
+            let state = self.state();
+            state.epoch != epoch && self.has_token(&state)
+        };
+        if is_other {
             return Ok(Recovery::Renewed);
         }
         let Some(record) = self.record() else {
