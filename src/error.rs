@@ -123,6 +123,13 @@ pub enum Failure {
         /// At most 200 printable characters of it.
         excerpt: Option<String>,
     },
+    /// The server answered the request for a WebSocket as any HTTP server would.
+    NoWebSocket {
+        /// What it said.
+        refusal: Box<Refusal>,
+        /// The URL as that of an HTTP server.
+        url: String,
+    },
     /// Over `--max-message-size`, in bytes.
     TooLarge {
         /// The limit.
@@ -168,7 +175,8 @@ impl Failure {
         match self {
             Self::Unreachable { .. } => Kind::Unreachable,
             Self::Timeout { .. } => Kind::Timeout,
-            Self::Status(_) => Kind::Http,
+            Self::NoWebSocket { refusal, .. } if refusal.status < 300 => Kind::Protocol,
+            Self::Status(_) | Self::NoWebSocket { .. } => Kind::Http,
             Self::Unauthorized(_)
             | Self::Forbidden(_)
             | Self::SignInNeeded(_)
@@ -206,7 +214,8 @@ impl Failure {
             Self::Status(refusal)
             | Self::Unauthorized(refusal)
             | Self::Forbidden(refusal)
-            | Self::SignInNeeded(refusal) => Some(refusal),
+            | Self::SignInNeeded(refusal)
+            | Self::NoWebSocket { refusal, .. } => Some(refusal),
             Self::SessionGone {
                 refusal: Some(refusal),
                 ..
@@ -269,6 +278,9 @@ impl Failure {
                 _ => return None,
             },
             Self::NotMcp { .. } => "check that the URL is an MCP endpoint; they often end in /mcp or /sse".to_owned(),
+            Self::NoWebSocket { url, .. } => {
+                format!("if it is an MCP server over HTTP, use {url} without --transport websocket")
+            }
             Self::Lost(_) => "the server may have acted on it; check before calling again".to_owned(),
             Self::TooLarge { .. } => "raise --max-message-size".to_owned(),
             Self::Busy { .. } => "wait for answers before sending more".to_owned(),
@@ -336,6 +348,11 @@ impl fmt::Display for Failure {
                 f.write_str("the server does not know the session, not even a new one")
             }
             Self::NotMcp { what, .. } => f.write_str(what),
+            Self::NoWebSocket { refusal, .. } => write!(
+                f,
+                "the server did not open a WebSocket: it answered HTTP {}",
+                refusal.status
+            ),
             Self::NoSignIn => {
                 f.write_str("the server refuses access (HTTP 401) and offers no sign-in")
             }

@@ -131,17 +131,19 @@ impl Procedure<'_> {
     }
 
     /// Whatever the user decides, the next sign-in need not register again. Some servers give the same id each time: what is
-    /// kept under it stays.
+    /// kept under it stays. Of registrations alone there is one.
     async fn keep_client(&self, asked: &Asked<'_>, client: &Client) -> Result<(), Failure> {
         let vault = &self.oauth.vault;
         let key = self.key(asked, client);
-        let _guard = vault.locked(&key).await?;
+        let guard = vault.locked(&key).await?;
         let kept = vault.load(&key).await.ok().flatten();
         let mut record = kept.unwrap_or_else(|| Record::new(key));
         record.client = Some(client.clone());
         record.servers.insert(vault.server().to_owned());
         record.changed(now());
         vault.save(&record).await;
+        drop(guard);
+        vault.forget_unfinished(&record.key).await;
         Ok(())
     }
 

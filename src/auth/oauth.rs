@@ -42,11 +42,15 @@ pub(super) struct Need {
     pub refused: u64,
 }
 
-/// How credentials came about that the server has not accepted yet.
+/// How credentials came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unproven {
+pub(super) enum Origin {
+    /// They were in the store.
+    Kept,
+    /// This process has refreshed them.
     Refreshed,
-    SignedIn(Instant),
+    /// The user has just signed in, here or in another process.
+    SignedIn,
 }
 
 /// What there is to send, and what is done about it.
@@ -55,7 +59,10 @@ pub(super) struct State {
     /// Counts the credentials of this process; 0 is none yet.
     pub epoch: u64,
     pub record: Option<Arc<Record>>,
-    pub unproven: Option<Unproven>,
+    /// The credentials are refreshed ones that the server has not accepted yet: another refresh would give no better ones.
+    pub refreshed: bool,
+    /// When the user signed in, until the server has accepted credentials: asking again at once would give no better ones.
+    pub signed_in: Option<Instant>,
     pub renewal: Option<Renewal>,
     /// Scopes that were asked for already, each a whole step-up.
     pub asked: BTreeSet<String>,
@@ -224,16 +231,20 @@ impl Oauth {
     pub(super) fn accepted(&self, generation: u64) {
         let mut state = self.state();
         if state.epoch == generation {
-            state.unproven = None;
+            state.refreshed = false;
+            state.signed_in = None;
         }
     }
 
     /// Takes `record` into use.
-    pub(super) fn adopt(&self, record: Record, unproven: Option<Unproven>) {
+    pub(super) fn adopt(&self, record: Record, origin: Origin) {
         let mut state = self.state();
         state.epoch += 1;
         state.record = Some(Arc::new(record));
-        state.unproven = unproven;
+        state.refreshed = origin == Origin::Refreshed;
+        if origin == Origin::SignedIn {
+            state.signed_in = Some(Instant::now());
+        }
         state.rest = None;
     }
 
@@ -248,6 +259,7 @@ impl Oauth {
                 // Somebody has logged out.
                 let mut state = self.state();
                 state.record = None;
+                state.signed_in = None;
                 state.epoch += 1;
             }
             return Ok(false);
@@ -262,7 +274,7 @@ impl Oauth {
         let other = token.is_some() && token != current.and_then(|record| access(&record));
         match (newer, other) {
             (false, _) => {}
-            (true, true) => self.adopt(found, None),
+            (true, true) => self.adopt(found, Origin::Kept),
             // Something else about it changed.
             (true, false) => self.state().record = Some(Arc::new(found)),
         }

@@ -14,13 +14,13 @@ use super::challenge::{self, Challenge};
 use super::discovery::discover;
 use super::dpop::{self, Challenged};
 use super::grant::rest;
-use super::oauth::{Need, Oauth, Unproven, View, now};
+use super::oauth::{Need, Oauth, Origin, View, now};
 use super::{Credentials, Recovery, Refused, refresh};
 use crate::error::Failure;
 use crate::store::Record;
 
 /// A sign-in no older than this is the one whose token is refused.
-const JUST: Duration = Duration::from_secs(60);
+pub(super) const JUST: Duration = Duration::from_secs(60);
 
 /// A refresh in progress.
 pub(super) type Renewal = Shared<BoxFuture<'static, Result<Recovery, Failure>>>;
@@ -54,48 +54,57 @@ impl Oauth {
             // Something that no sign-in of ours gives, Basic for one.
             return Ok(Recovery::Exhausted);
         }
-        let unproven = {
+        let refreshed = {
             let state = self.state();
             if state.epoch != refused.generation && self.has_token(&state) {
                 return Ok(Recovery::Renewed);
             }
-            state.unproven
+            state.refreshed
         };
-        let outcome = match unproven {
-            Some(Unproven::SignedIn(at)) if at.elapsed() < JUST => {
-                if self.reload(View::Unlocked).await? {
-                    return Ok(Recovery::Renewed);
-                }
-                return Err(Failure::SignIn {
-                    what: "the server refuses the token that the sign-in has just given".to_owned(),
-                    hint: "tell the server's owner; if it names several accounts, sign in with another one"
-                        .to_owned(),
-                });
-            }
+        // Even the token of a sign-in just now may have ended before its first use: one refresh tells.
+        let outcome = if refreshed {
             // Not the token: the server may have another authorization server now.
-            Some(Unproven::Refreshed) => Recovery::SignIn,
-            Some(Unproven::SignedIn(_)) | None => match self.renew(refused.generation).await {
+            Recovery::SignIn
+        } else {
+            match self.renew(refused.generation).await {
                 Ok(recovery) => recovery,
                 Err(failure) => {
                     // Should the user want a sign-in all the same, it is for this refusal.
                     self.note_need(oauth, None);
                     self.moved(oauth, failure).await?
                 }
-            },
-        };
-        if outcome == Recovery::SignIn {
-            let others = {
-                let state = self.state();
-                state.epoch != refused.generation && self.has_token(&state)
-            };
-            if others {
-                // Another request has signed in meanwhile.
-                return Ok(Recovery::Renewed);
             }
-            self.note_need(oauth, None);
-            return self.sign_in_alone().await;
+        };
+        match outcome {
+            Recovery::SignIn => self.sign_in_after(refused.generation, oauth).await,
+            other => Ok(other),
         }
-        Ok(outcome)
+    }
+
+    /// Nothing but a sign-in helps against a refusal of `refused`, unless somebody has signed in meanwhile.
+    async fn sign_in_after(
+        self: &Arc<Self>,
+        refused: u64,
+        challenge: Option<&Challenge>,
+    ) -> Result<Recovery, Failure> {
+        let (others, just) = {
+            let state = self.state();
+            let others = state.epoch != refused && self.has_token(&state);
+            let just = state.signed_in.is_some_and(|at| at.elapsed() < JUST);
+            (others, just)
+        };
+        if others || (just && self.reload(View::Unlocked).await?) {
+            return Ok(Recovery::Renewed);
+        }
+        if just {
+            return Err(Failure::SignIn {
+                what: "the server refuses the token that the sign-in has just given".to_owned(),
+                hint: "tell the server's owner; if it names several accounts, sign in with another one"
+                    .to_owned(),
+            });
+        }
+        self.note_need(challenge, None);
+        self.sign_in_alone().await
     }
 
     /// The token does not reach far enough (2026-07-28 authorization §Step-Up Authorization Flow): more scope is asked for, unless
@@ -217,7 +226,7 @@ impl Oauth {
                     return Err(failure.clone());
                 }
                 (None, _) => {
-                    let renewal = self.begin_renewal();
+                    let renewal = self.begin_renewal(epoch);
                     state.renewal = Some(renewal.clone());
                     renewal
                 }
@@ -226,10 +235,10 @@ impl Oauth {
         renewal.await
     }
 
-    fn begin_renewal(self: &Arc<Self>) -> Renewal {
+    fn begin_renewal(self: &Arc<Self>, epoch: u64) -> Renewal {
         let oauth = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let outcome = oauth.renewal().await;
+            let outcome = oauth.renewal(epoch).await;
             let mut state = oauth.state();
             state.renewal = None;
             if let Err(failure) = &outcome {
@@ -242,7 +251,7 @@ impl Oauth {
             .shared()
     }
 
-    async fn renewal(self: &Arc<Self>) -> Result<Recovery, Failure> {
+    async fn renewal(self: &Arc<Self>, epoch: u64) -> Result<Recovery, Failure> {
         let Some(record) = self.record() else {
             return Ok(if self.reload(View::Unlocked).await? {
                 Recovery::Renewed
@@ -251,8 +260,12 @@ impl Oauth {
             });
         };
         let _guard = self.vault.locked(&record.key).await?;
-        // Another process may have been faster.
-        if self.reload(View::Locked).await? {
+        // Another process may have been faster, and another task here may have seen that already, with the lock before us.
+        let is_other = self.reload(View::Locked).await? || {
+            let state = self.state();
+            state.epoch != epoch && self.has_token(&state)
+        };
+        if is_other {
             return Ok(Recovery::Renewed);
         }
         let Some(record) = self.record() else {
@@ -271,12 +284,12 @@ impl Oauth {
                     let _ = self.presenter.fit(tokens);
                 }
                 self.vault.save(&record).await;
-                self.adopt(*record, Some(Unproven::Refreshed));
+                self.adopt(*record, Origin::Refreshed);
                 Ok(Recovery::Renewed)
             }
             refresh::Outcome::Lost(record) => {
                 self.vault.save(&record).await;
-                self.adopt(*record, None);
+                self.adopt(*record, Origin::Kept);
                 Ok(Recovery::SignIn)
             }
             refresh::Outcome::Impossible => Ok(Recovery::SignIn),

@@ -225,7 +225,11 @@ impl Procedure<'_> {
         if let Ok(Some(mut record)) = vault.load(&key).await {
             record.client = None;
             record.changed(now());
-            vault.save(&record).await;
+            if record.is_unfinished() {
+                vault.forget(&key).await;
+            } else {
+                vault.save(&record).await;
+            }
         }
     }
 

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 
-use super::oauth::{Oauth, Unproven};
+use super::oauth::{Oauth, Origin, now};
 use super::prompt::Prompt;
+use super::recovery::JUST;
 use super::sign_in;
 use crate::error::Failure;
 use crate::secret::Secret;
+use crate::store::Record;
 
 /// Hosts start several servers and leave most of them within this time: none of those is to open a browser.
 const BROWSER_DELAY: Duration = Duration::from_secs(1);
@@ -69,7 +70,8 @@ impl Oauth {
             let task = tokio::spawn(async move {
                 let status = match sign_in::run(&oauth, need).await {
                     Ok(record) => {
-                        oauth.adopt(record, Some(Unproven::SignedIn(Instant::now())));
+                        let origin = origin(&record);
+                        oauth.adopt(record, origin);
                         SignIn::Done
                     }
                     Err(failure) => {
@@ -129,5 +131,14 @@ impl Oauth {
     /// The address that the browser was sent back to, typed in by the user.
     pub fn paste(&self, text: String) {
         self.pasted.send_replace(Some(Secret::new(text)));
+    }
+}
+
+/// What a sign-in gives may be an older one, of another URL of the server: then nobody was asked.
+fn origin(record: &Record) -> Origin {
+    let obtained = record.tokens.as_ref().map(|tokens| tokens.obtained_at);
+    match obtained {
+        Some(at) if at.saturating_add(JUST.as_secs()) <= now() => Origin::Kept,
+        _ => Origin::SignedIn,
     }
 }

@@ -244,6 +244,28 @@ impl Vault {
         }
     }
 
+    /// Forgets other registrations for the same as `current` with which nobody has signed in.
+    pub async fn forget_unfinished(&self, current: &Key) {
+        for login in self.logins().await {
+            let same = login.key.issuer == current.issuer
+                && login.key.resource == current.resource
+                && login.key.grant == current.grant;
+            if !same || login.key == *current {
+                continue;
+            }
+            let (Some(store), Ok(_guard)) = (self.at(login.place), self.locked(&login.key).await)
+            else {
+                continue;
+            };
+            if let Ok(Some(record)) = store.load(&login.key).await
+                && record.is_unfinished()
+                && let Err(wrong) = store.delete(&login.key).await
+            {
+                tracing::debug!("a former registration stays: {wrong}");
+            }
+        }
+    }
+
     /// Takes this server off all other sign-ins of its account: a former client of the same issuer is forgotten, another
     /// issuer's sign-in stays, since the server may go back to it.
     pub async fn retire_others(&self, current: &Key) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::core::Core;
+use super::core::{Core, OWN_LIMIT};
 use super::link::{Phase, Status};
 use crate::error::Failure;
 use crate::net::retry::{Backoff, MAX_RECONNECT_WAIT, reconnect_wait};
@@ -20,7 +20,6 @@ const CAP: Duration = Duration::from_secs(30);
 pub(super) async fn run(core: Arc<Core>) {
     let mut status = core.link.status();
     let mut backoff = Backoff::new(FIRST, CAP);
-    let mut doubted = None;
     loop {
         let Ok(now) = status
             .wait_for(|status| status.listening)
@@ -37,7 +36,7 @@ pub(super) async fn run(core: Arc<Core>) {
         } else if transport.shares_one_stream() {
             shared_stream(&core, &transport, &now, &mut backoff).await;
         } else {
-            own_stream(&core, &transport, &now, &mut doubted).await;
+            own_stream(&core, &transport, &now).await;
         }
     }
 }
@@ -120,13 +119,8 @@ async fn mend(core: &Arc<Core>, backoff: &mut Backoff, is_broken: &mut bool) {
 }
 
 /// A GET stream beside the POSTs: opened again until the session is another one.
-async fn own_stream(
-    core: &Arc<Core>,
-    transport: &Transport,
-    now: &Status,
-    doubted: &mut Option<u64>,
-) {
-    until_replaced(core, now, keep_open(core, transport, doubted)).await;
+async fn own_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
+    until_replaced(core, now, keep_open(core, transport)).await;
 }
 
 /// Listens until the session is another one.
@@ -142,10 +136,8 @@ async fn until_replaced(core: &Arc<Core>, now: &Status, listen: impl Future<Outp
     }
 }
 
-/// Returns only when the server offers no such stream. A session whose first stream is not found is lost (transports §Session
-/// Management); a server without such streams may say 404 too, and then it says so of the next session as well. `doubted` is the
-/// session that was given up for that reason, until a stream is offered.
-async fn keep_open(core: &Arc<Core>, transport: &Transport, doubted: &mut Option<u64>) {
+/// Returns only when the server offers no such stream.
+async fn keep_open(core: &Arc<Core>, transport: &Transport) {
     let mut cursor = Cursor::default();
     let mut backoff = Backoff::new(FIRST, CAP);
     let mut refused = 0;
@@ -155,7 +147,7 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport, doubted: &mut Option
         match transport.listen(cursor.clone()).await {
             Ok(Listening::NotOffered) => return not_offered(core),
             Ok(Listening::Stream(mut events)) => {
-                (offered, *doubted) = (true, None);
+                offered = true;
                 core.link.hears(true);
                 let opened = Instant::now();
                 let any = pass_on(core, &mut events).await;
@@ -169,18 +161,16 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport, doubted: &mut Option
             Err(failure) => {
                 refused = u32::min(refused + 1, 16);
                 tracing::debug!("no listening stream: {failure}");
-                let not_found = !offered && is_not_found(&failure);
                 match failure {
-                    Failure::SessionGone { generation, .. }
-                        if offered
-                            || not_found && doubted.is_none_or(|before| before == generation) =>
-                    {
-                        if !offered {
-                            *doubted = Some(generation);
-                        }
+                    Failure::SessionGone { generation, .. } if offered => {
                         let _ = core.link.renew(generation).await;
                     }
-                    _ if not_found => return not_offered(core),
+                    failure if !offered && is_not_found(&failure) => {
+                        let in_session = matches!(failure, Failure::SessionGone { .. });
+                        if !in_session || stands(core).await {
+                            return not_offered(core);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -196,6 +186,15 @@ fn is_not_found(failure: &Failure) -> bool {
     failure
         .refusal()
         .is_some_and(|refusal| refusal.status == 404)
+}
+
+/// Whether the session stands whose first stream was not found: a lost one shows as 404 (transports §Session Management), but a server
+/// without such streams may say so too. A ping tells, and opens a lost session anew.
+async fn stands(core: &Arc<Core>) -> bool {
+    match core.ask_within(OWN_LIMIT, "ping", None).await {
+        Ok(_) => true,
+        Err(failure) => failure.said().is_some(),
+    }
 }
 
 fn not_offered(core: &Core) {

@@ -178,7 +178,7 @@ impl Told<'_> {
             return Ok(ExitCode::SUCCESS);
         }
         if self.dry_run && plan.is_change() {
-            ui::data(ui::settings(&plan.diff()).trim_end_matches('\n'))?;
+            ui::data(ui::change(&plan.diff()).trim_end_matches('\n'))?;
             ui::note("nothing was written: --dry-run");
         } else {
             ui::data(&format!("{}\n{}", self.sentence(), plan.path.display()))?;
@@ -232,7 +232,7 @@ impl Told<'_> {
             "args": entry.map(|entry| &entry.args),
             "env": entry.map(names),
             "backup": backup,
-            "diff": self.dry_run.then(|| ui::settings(&plan.diff())),
+            "diff": self.dry_run.then(|| ui::change(&plan.diff())),
             "notes": notes,
         });
         document.to_string()

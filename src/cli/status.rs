@@ -32,8 +32,10 @@ pub fn status(args: &Status, env: &Env<'_>) -> Result<ExitCode, Fatal> {
                 Err(wrong) => Account::unreadable(login, wrong.to_string()),
             });
         }
-        // What only registered a client is no sign-in.
-        accounts.retain(|account| account.signed_in || !account.servers.is_empty());
+        // What only registered a client is no sign-in. Of what cannot be read nobody knows.
+        accounts.retain(|account| {
+            account.signed_in || (account.unreadable.is_some() && !account.servers.is_empty())
+        });
         accounts
     })?;
     if args.json {

@@ -267,6 +267,11 @@ impl Record {
         }
     }
 
+    /// Whether no sign-in was ever finished: there is a client at most.
+    pub const fn is_unfinished(&self) -> bool {
+        self.tokens.is_none() && self.initialize_result.is_none()
+    }
+
     /// Marks a change at `now`, in seconds since 1970. A record that is made anew after it was deleted counts as newer, too.
     pub fn changed(&mut self, now: u64) {
         self.generation = self.generation.saturating_add(1).max(now);

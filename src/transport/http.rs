@@ -96,6 +96,9 @@ impl Http {
         };
         let response = self.exchange.send(&ask).await?;
         if !response.status().is_success() {
+            if response.status() == StatusCode::NOT_FOUND {
+                self.session.gone(session.generation);
+            }
             return Err(self.failure(response, &session).await);
         }
         if outgoing.scope == Scope::Opening {
@@ -138,9 +141,6 @@ impl Http {
     async fn failure(&self, response: Response, session: &Session) -> Failure {
         match self.exchange.refused(response).await {
             Failure::Status(refusal) if session.has_id() && ends_session(&refusal) => {
-                if refusal.status == 404 {
-                    self.session.gone(session.generation);
-                }
                 Failure::SessionGone {
                     generation: session.generation,
                     refusal: Some(refusal),

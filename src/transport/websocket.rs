@@ -23,6 +23,7 @@ use super::{Events, Listening, Outgoing, Reply};
 use crate::error::Failure;
 use crate::jsonrpc::Kind;
 use crate::net::failure::cause;
+use crate::net::guard;
 use carry::Sent;
 
 /// What is asked for in `Sec-WebSocket-Protocol`.
@@ -80,12 +81,7 @@ impl WebSocket {
         let response = self.exchange.send(&ask).await?;
         match response.status() {
             StatusCode::SWITCHING_PROTOCOLS => {}
-            status if status.is_success() => {
-                return Err(not_upgraded(&format!(
-                    "it answered HTTP {}",
-                    status.as_u16()
-                )));
-            }
+            status if speaks_http(status) => return Err(self.as_http(response).await),
             _ => return Err(self.exchange.refused(response).await),
         }
         accepted(&response, &key).map_err(|why| not_upgraded(&why))?;
@@ -96,6 +92,17 @@ impl WebSocket {
         self.shared
             .opened(way, |channel| carry::carry(socket, limits, frames, channel));
         Ok(())
+    }
+
+    /// What somebody says who speaks HTTP and no more.
+    async fn as_http(&self, response: Response) -> Failure {
+        let mut refusal = self.exchange.refusal(response).await;
+        // What it says is about the upgrade, not an answer to a message.
+        refusal.message = None;
+        Failure::NoWebSocket {
+            refusal: Box::new(refusal),
+            url: guard::shown(self.exchange.url()),
+        }
     }
 
     pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<Reply, Failure> {
@@ -184,6 +191,12 @@ fn accepted(response: &Response, key: &str) -> Result<(), String> {
         return Err(format!("it chose another subprotocol than {SUBPROTOCOL}"));
     }
     Ok(())
+}
+
+/// Whether a status says that nobody there knows of the upgrade: not who may have it, and not that there is none now.
+fn speaks_http(status: StatusCode) -> bool {
+    let is_other = matches!(status.as_u16(), 401 | 403 | 407 | 408 | 429);
+    status.is_success() || (status.is_client_error() && !is_other)
 }
 
 fn not_upgraded(why: &str) -> Failure {

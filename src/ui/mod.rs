@@ -11,7 +11,7 @@ use crate::error::{Exit, Fatal};
 
 pub use log::{Format, LogOptions, Verbosity, start as start_log};
 pub use plain::{is_control, line, text};
-pub use redact::{names_secret, settings};
+pub use redact::{change, names_secret, settings};
 pub use table::table;
 
 /// When to colour.

@@ -1,6 +1,7 @@
 //! The net below the types: what looks like a credential in text for people or logs is blotted out.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// What comes right before a secret in a header, in lower case.
 const SCHEMES: [&str; 2] = ["bearer ", "basic "];
@@ -93,28 +94,83 @@ pub fn names_secret(name: &str) -> bool {
         || SECRET_ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// The text of a config file, or of a change of one, without the values of what is named like a secret and without the
-/// passwords of URLs. A value that is a variable stays.
+/// The text of a config file without the values of what is named like a secret and without the passwords of URLs. A value
+/// that is a variable stays.
 pub fn settings(given: &str) -> String {
     let given = &without_passwords(given);
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    text(&blotted(given, secrets(given))).into_owned()
+}
+
+/// The same of a change as `diff -u` shows it, where a value may stand below its name: each side is read for itself.
+pub fn change(diff: &str) -> String {
+    let given = &without_passwords(diff);
+    let mut found = sided(given, '-');
+    found.extend(sided(given, '+'));
+    found.sort_by_key(|range| range.start);
+    text(&blotted(given, found)).into_owned()
+}
+
+/// Where the secrets of one side of a change stand, which has all lines but those that begin with the other sign.
+fn sided(diff: &str, sign: char) -> Vec<Range<usize>> {
+    let mut side = String::with_capacity(diff.len());
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for line in diff.split_inclusive('\n') {
+        if line.starts_with(sign) || !line.starts_with(['+', '-']) {
+            lines.push((side.len()..side.len() + line.len(), at));
+            side.push_str(line);
+        }
+        at += line.len();
+    }
+    let mut found = Vec::new();
+    for secret in secrets(&side) {
+        for (line, at) in &lines {
+            let (from, to) = (secret.start.max(line.start), secret.end.min(line.end));
+            let part = side.get(from..to).unwrap_or_default();
+            // The sign and what is indented stay where a secret goes over several lines.
+            let begins = from == line.start;
+            let kept = part.trim_start_matches(|c: char| begins && " +-".contains(c));
+            let from = at + from - line.start + part.len() - kept.len();
+            if !kept.trim_end().is_empty() {
+                found.push(from..from + kept.trim_end().len());
+            }
+        }
+    }
+    found
+}
+
+/// The text with a blot for each of these ranges, which are sorted; what two have in common is blotted once.
+fn blotted(given: &str, ranges: Vec<Range<usize>>) -> String {
     let mut out = String::with_capacity(given.len());
-    let mut rest = given.as_str();
+    let mut at = 0;
+    for range in ranges {
+        if range.start >= at {
+            out.push_str(given.get(at..range.start).unwrap_or_default());
+            out.push_str(BLOT);
+        }
+        at = at.max(range.end);
+    }
+    out.push_str(given.get(at..).unwrap_or_default());
+    out
+}
+
+/// Where the values of what is named like a secret stand, in order.
+fn secrets(given: &str) -> Vec<Range<usize>> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let mut found = Vec::new();
+    let mut rest = given;
     while let Some(from) = rest.find(is_name) {
         let (line, named) = given.split_at(given.len() - rest.len() + from);
         let end = named.find(|c| !is_name(c)).unwrap_or(named.len());
         let (name, after) = named.split_at(end);
-        let (before, _) = rest.split_at(from + end);
-        out.push_str(before);
         rest = after;
         if let Some((gap, length)) = value_of(line, name, after) {
-            out.push_str(gap);
-            out.push_str(BLOT);
-            rest = after.get(gap.len() + length..).unwrap_or_default();
+            let from = given.len() - after.len() + gap.len();
+            found.push(from..from + length);
+            rest = given.get(from + length..).unwrap_or_default();
         }
     }
-    out.push_str(rest);
-    text(&out).into_owned()
+    found
 }
 
 /// The text with a blot for what stands between `://user:` and `@`.
@@ -237,131 +293,4 @@ fn literal<'a>(gap: &str, value: &'a str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{settings, text};
-
-    #[test]
-    fn blots_out_what_follows_the_name_of_a_secret() {
-        let table = [
-            ("nothing here", "nothing here"),
-            (
-                "Authorization: Bearer abc.d-e_f== end",
-                "Authorization: Bearer (redacted) end",
-            ),
-            (
-                r#"{"access_token":"abc","x":1}"#,
-                r#"{"access_token":"(redacted)","x":1}"#,
-            ),
-            (
-                "a?client_secret=s3&access_token=t",
-                "a?client_secret=(redacted)&access_token=(redacted)",
-            ),
-            ("Mcp-Session-Id: 12-ab", "Mcp-Session-Id: (redacted)"),
-            ("bearer \u{e9}", "bearer \u{e9}"),
-            (
-                "Authorization: Bearer changeme",
-                "Authorization: Bearer (redacted)",
-            ),
-            ("a \"Basic abc\"", "a \"Basic (redacted)\""),
-            ("basic dXNlcjpwYXNz", "basic (redacted)"),
-            (
-                r#"{\"refresh_token\": \"a\"}"#,
-                r#"{\"refresh_token\": \"(redacted)\"}"#,
-            ),
-        ];
-        for (from, to) in table {
-            assert_eq!(text(from), to);
-        }
-    }
-
-    #[test]
-    fn words_of_a_sentence_stay() {
-        for words in [
-            "api_key is missing",
-            "the answer has no access_token and no refresh_token",
-            "a bearer token is needed, basic authentication is not",
-            "client_secret_basic and client_secret_post",
-        ] {
-            assert_eq!(text(words), words);
-        }
-    }
-
-    #[test]
-    fn the_secrets_of_a_config_file_are_blotted_out() {
-        let table = [
-            (
-                r#"  "OPENAI_API_KEY": "sk-1", "A": "b""#,
-                r#"  "OPENAI_API_KEY": "(redacted)", "A": "b""#,
-            ),
-            (
-                r#"["--header", "X-Api-Key: a b", "c"]"#,
-                r#"["--header", "X-Api-Key: (redacted)", "c"]"#,
-            ),
-            (
-                "token: a b\nother: c\r\nkey: 'it''s'",
-                "token: (redacted)\nother: c\r\nkey: '(redacted)''s'",
-            ),
-            ("PASSWORD = \"a\\\"b\"", "PASSWORD = \"(redacted)\""),
-            (
-                r#""{\"client_secret\":\"s\"}""#,
-                r#""{\"client_secret\":\"(redacted)\"}""#,
-            ),
-            (
-                "+ \"--access-token\",\n+ \"sbp_1\",",
-                "+ \"--access-token\",\n+ \"(redacted)\",",
-            ),
-            (
-                r#""https://a/mcp?key=x", "--e""#,
-                r#""https://a/mcp?key=(redacted)", "--e""#,
-            ),
-            (
-                "\"API_KEY\":\t\"sk-x\", \"GITHUB_PAT\": \"p\", \"PGPASS\": \"p\"",
-                "\"API_KEY\":\t\"(redacted)\", \"GITHUB_PAT\": \"(redacted)\", \"PGPASS\": \"(redacted)\"",
-            ),
-            (
-                "+ \"API_KEY\":\n+   \"sk-x\",\n+ \"A\": \"b\"",
-                "+ \"API_KEY\":\n+   \"(redacted)\",\n+ \"A\": \"b\"",
-            ),
-            (
-                "+  key: |\n+    -----BEGIN\n+    abc\n+  other: c\n",
-                "+  key: (redacted)\n+  other: c\n",
-            ),
-            (
-                "key = \"\"\"\nabc\n\"\"\"\n",
-                "key = \"\"\"(redacted)\"\"\"\n",
-            ),
-            (
-                r#"["postgresql://user:hunter2@localhost/db", "http://:p:q@h"]"#,
-                r#"["postgresql://user:(redacted)@localhost/db", "http://:(redacted)@h"]"#,
-            ),
-            (
-                r#"{"PIN_KEY": 1234567890123, "password": 123, "a": 1}"#,
-                r#"{"PIN_KEY": (redacted), "password": (redacted), "a": 1}"#,
-            ),
-            ("?key=1234", "?key=(redacted)"),
-            (
-                r#""X-Team: Bearer 0123abcd""#,
-                r#""X-Team: Bearer (redacted)""#,
-            ),
-        ];
-        for (from, to) in table {
-            assert_eq!(settings(from), to);
-        }
-        for plain in [
-            r#""Authorization:${TOKEN}", "Cookie: a=${B}""#,
-            r#""auth": {"x": 1}, "keys": ["a"], "token": "", "a": "b""#,
-            r#""--use-id-token", "--silent""#,
-            r#""--header-file", "/run/secrets/h", "--auth", "none""#,
-            "--- /a/key\n+++ /a/key\n@@ -1,2 +1,3 @@",
-            r#"{"max_tokens": 4096, "author": "Ann", "key": true, "tokens":12}"#,
-            "- --use-id-token\n  timeout: 300\nmax_tokens: 300\n",
-            "https://auth.corp.example:8443/mcp",
-            "https://me@auth.corp.example:8443/mcp",
-            "http://a:${TOKEN_WORD}@b",
-            "auth:\n  \"x\": 1\n",
-            "",
-        ] {
-            assert_eq!(settings(plain), plain);
-        }
-    }
-}
+mod tests;

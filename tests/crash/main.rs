@@ -25,6 +25,10 @@
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod case;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[path = "../harness/mod.rs"]
+#[allow(dead_code, reason = "the others use the rest")]
+mod harness;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod matrix;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod operation;

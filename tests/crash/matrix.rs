@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::case::{self, Again, Case, Outcome, WRONGS};
+use crate::harness::{self, Extent, Options};
 use crate::operation::{ALL, Operation};
 use crate::power;
 use crate::support::gate::lock;
@@ -26,26 +27,15 @@ const USAGE: &str = "cargo test --test crash -- --whole | --sample | --only CASE
 
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let has = |name: &str| args.iter().any(|arg| arg == name);
-    let named = args.windows(2).filter(|pair| pair[0] == "--only");
-    let only: Vec<&str> = named.map(|pair| pair[1].as_str()).collect();
-    if !has("--whole") && !has("--sample") && !has("--steps") && only.is_empty() {
-        // As one of all tests, which are many and short, it has no part.
-        println!("{USAGE}\n\ntest result: ok. 0 passed; 0 failed; 0 ignored");
-        return ExitCode::SUCCESS;
-    }
+    harness::run("crash", USAGE, Some("--steps"), |options| Ok(run(options)))
+}
+
+fn run(options: &Options) -> ExitCode {
     let started = Instant::now();
-    let begins = |operation: &Operation| {
-        let name = format!("{operation}/");
-        only.is_empty()
-            || only
-                .iter()
-                .any(|own| own.starts_with(&name) || name.starts_with(own))
-    };
+    let begins = |operation: &Operation| options.concerns(&format!("{operation}/"));
     let operations: Vec<Operation> = ALL.into_iter().filter(begins).collect();
     let steps = parallel(&operations, |operation| case::rehearse(*operation));
-    if has("--steps") {
+    if options.has("--steps") {
         for (operation, steps) in operations.iter().zip(&steps) {
             println!("\n{operation}");
             steps.iter().for_each(|step| println!("  {step}"));
@@ -55,8 +45,8 @@ pub fn main() -> ExitCode {
     let risks: Vec<String> = steps.iter().flat_map(|own| power::at_risk(own)).collect();
     risks.iter().for_each(|risk| println!("FAILED {risk}"));
     let mut cases = plan(&operations, &steps);
-    cases.retain(|case| wants(&only, &case.to_string()));
-    if has("--sample") {
+    cases.retain(|case| options.wants(&case.to_string()));
+    if options.extent == Extent::Sample {
         cases = cases.into_iter().step_by(SAMPLE).collect();
     }
     println!("{} cases", cases.len());
@@ -83,24 +73,8 @@ pub fn main() -> ExitCode {
     if !is_tried {
         println!("FAILED only {killed} of {} were killed", outcomes.len());
     }
-    let is_well = failed == 0 && passed > 0 && is_tried && risks.is_empty();
-    let word = if is_well { "ok" } else { "FAILED" };
-    let took = started.elapsed().as_secs();
-    println!(
-        "test result: {word}. {passed} passed; {failed} failed; 0 ignored; finished in {took}s"
-    );
-    ExitCode::from(u8::from(!is_well))
-}
-
-/// A number at the end is a whole one.
-fn wants(only: &[&str], name: &str) -> bool {
-    let fits = |own: &&str| {
-        let rest = name.strip_prefix(*own);
-        rest.is_some_and(|rest| {
-            !rest.starts_with(|c: char| c.is_ascii_digit()) || own.ends_with('/')
-        })
-    };
-    only.is_empty() || only.iter().any(fits)
+    let failed = failed + risks.len() + usize::from(!is_tried);
+    harness::verdict(passed, failed, started)
 }
 
 fn plan(operations: &[Operation], steps: &[Vec<Step>]) -> Vec<Case> {

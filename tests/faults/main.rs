@@ -24,9 +24,11 @@
 mod bridge;
 mod case;
 mod far;
+#[path = "../harness/mod.rs"]
+#[allow(dead_code, reason = "the others use the rest")]
+mod harness;
 mod lane;
 mod mercy;
-mod options;
 mod plan;
 mod proxy;
 mod stage;
@@ -45,12 +47,13 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use anyhow::Context;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::case::Case;
+use crate::harness::{Options, verdict};
 use crate::lane::Outcome;
-use crate::options::{Extent, Options, USAGE};
 use crate::support::gate::lock;
 use crate::table::Table;
 
@@ -60,32 +63,31 @@ const IDLERS: usize = 8;
 /// Reports of failures that are printed in full.
 const REPORTS: usize = 12;
 
+const USAGE: &str =
+    "cargo test --test faults -- --whole | --sample | --only CASE... [--list] [--jobs N] [--verbose]
+
+--whole runs all cases, --sample a few of each kind. --only runs those whose name begins with CASE, such as
+json/legacy-legacy/open/call/answer/cut/17, and shows what was said and what the bridge logs. --list shows names.";
+
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("faults: {error:#}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    if options.extent == Extent::Nothing {
-        // As one of all tests, which are many and short, it has no part.
-        println!("{USAGE}\n\ntest result: ok. 0 passed; 0 failed; 0 ignored");
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(measure(options))
+    harness::run("faults", USAGE, None, |options| {
+        // So many lanes work at a time.
+        let jobs = options.value("--jobs")?.map(|jobs| jobs.parse());
+        let jobs = jobs.transpose().context("read --jobs")?.unwrap_or(4);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        Ok(runtime.block_on(measure(options, jobs)))
+    })
 }
 
-async fn measure(options: Options) -> ExitCode {
+async fn measure(options: &Options, jobs: usize) -> ExitCode {
     let started = Instant::now();
-    let lists = plan::plan(&options).await;
+    let lists = plan::plan(options).await;
     let total: usize = lists.iter().map(Vec::len).sum();
-    if options.list {
+    if options.has("--list") {
         lists.iter().flatten().for_each(|case| println!("{case}"));
         return ExitCode::SUCCESS;
     }
@@ -95,18 +97,13 @@ async fn measure(options: Options) -> ExitCode {
         table: Table::default(),
         reports: 0,
         total,
-        verbose: options.verbose || debug && total < 8,
+        verbose: options.has("--verbose") || debug && total < 8,
     }));
-    run_all(lists, options.jobs, debug, &board).await;
+    run_all(lists, jobs, debug, &board).await;
     let board = lock(&board);
     let (tried, failed) = board.table.count();
     println!("\n{}", board.table.show());
-    let (word, passed) = (if failed == 0 { "ok" } else { "FAILED" }, tried - failed);
-    let took = started.elapsed().as_secs();
-    println!(
-        "test result: {word}. {passed} passed; {failed} failed; 0 ignored; finished in {took}s"
-    );
-    ExitCode::from(u8::from(failed > 0 || tried == 0))
+    verdict(tried - failed, failed, started)
 }
 
 async fn run_all(lists: Vec<Vec<Case>>, jobs: usize, debug: bool, board: &Arc<Mutex<Board>>) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::case::{Access, Case, Era, FAULTS, Fault, Leg, Setting, Side, Transport, settings};
+use crate::harness::{Extent, Options};
 use crate::lane;
-use crate::options::{Extent, Options};
 use crate::stage::{Stage, whole};
 use crate::units::frame_marks;
 

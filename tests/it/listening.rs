@@ -83,33 +83,17 @@ fn a_404_to_the_first_stream_is_a_lost_session() {
 }
 
 #[test]
-fn a_404_to_one_stream_alone_leads_to_a_session_that_has_one() {
-    let mcp = LegacyPlan::default().listens().serve();
-    mcp.times(1, "GET", |_| async { Response::status(404) });
-    let tether = Tether::to(&mcp);
-    tether.initialize();
-    mcp.listening(1).event(NOTE);
-    tether.notification("notifications/x");
-    assert_eq!(mcp.calls("initialize").len(), 2);
-    tether.call("1", "echo", "{}").result();
-}
-
-#[test]
-fn a_404_to_the_stream_of_a_new_session_means_that_there_is_none() {
+fn a_404_to_the_stream_of_a_session_that_stands_means_that_there_is_none() {
     let mcp = Legacy::new();
     mcp.on("GET", |_| async { Response::status(404) });
     let tether = Tether::to(&mcp);
     tether.initialize();
-    mcp.wait_calls("GET", 2);
+    mcp.wait_calls("ping", 1);
     // Longer than the first wait before another try.
     tether.call("1", "slow", r#"{"ms":1500}"#).result();
-    assert_eq!(mcp.calls("GET").len(), 2);
-    assert_eq!(mcp.calls("initialize").len(), 2);
-    // Nor does another new session have one.
-    mcp.forget_sessions();
-    tether.call("2", "slow", r#"{"ms":500}"#).result();
-    assert_eq!(mcp.calls("GET").len(), 3);
-    assert_eq!(mcp.calls("initialize").len(), 3);
+    assert_eq!(mcp.calls("GET").len(), 1);
+    assert_eq!(mcp.calls("ping").len(), 1);
+    assert_eq!(mcp.calls("initialize").len(), 1);
 }
 
 #[test]

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::support::authserver::Consent;
 use crate::support::browser::Browser;
-use crate::support::launch::{self, Output};
+use crate::support::launch::{self, Launch, Output};
 use crate::support::mcp::{Legacy, LegacyPlan};
-use crate::support::scene::{Scene, address};
+use crate::support::scene::{Scene, address, say_hello};
 use crate::support::server::{Peer, Plan};
 use crate::support::visit;
 
@@ -165,6 +165,59 @@ fn status_lists_what_is_kept_without_a_secret() {
     let asked = scene.auth.server.requests().len();
     scene.command("status").run("");
     assert_eq!(scene.auth.server.requests().len(), asked, "it asks nobody");
+}
+
+/// A bridge that registers a client, and whose user never signs in.
+fn abandoned(launch: Launch) {
+    let mut tether = launch.start();
+    say_hello(&tether);
+    address(&tether);
+    tether.close_stdin();
+    tether.answer("0").error();
+    assert_eq!(tether.wait(), 0);
+}
+
+#[test]
+fn a_registration_whose_sign_in_nobody_finished_is_no_sign_in() {
+    let scene = Scene::new();
+    let at = |path: &str| scene.launch().args(["--callback-path", path]);
+    for path in ["/1", "/2", "/3"] {
+        abandoned(at(path));
+    }
+    assert_eq!(scene.auth.registrations(), 3);
+    assert_eq!(scene.records().len(), 1, "one takes the place of the other");
+    let output = scene.program().args(["status", "--json"]).run("");
+    assert_eq!(json(&output), serde_json::json!([]));
+    let output = scene.command("status").run("");
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""));
+    assert!(output.stderr.contains("not signed in there"), "{output:?}");
+
+    assert_eq!(scene.sign_in(at("/3")).finish(), 0);
+    assert_eq!(scene.auth.registrations(), 3, "the last one is used again");
+    scene.auth.end_grants();
+    abandoned(at("/4"));
+    abandoned(at("/5"));
+    let kept = scene.records().len();
+    assert!(kept <= 2, "{kept} records");
+    let output = scene.program().args(["logout", "--all"]).run("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(scene.records().len(), 0);
+}
+
+#[test]
+fn a_registration_that_is_given_up_is_not_kept() {
+    let scene = Scene::new();
+    for _ in 0..2 {
+        let tether = scene.launch().args(["--auth-timeout", "1"]).start();
+        say_hello(&tether);
+        address(&tether);
+        tether.answer("0").error();
+        assert_eq!(tether.finish(), 0);
+    }
+    assert_eq!(scene.auth.registrations(), 1);
+    assert_eq!(scene.records().len(), 0, "the next one registers anew");
+    let listed = std::fs::read_to_string(scene.home().join("state/index.json")).unwrap();
+    assert!(!listed.contains("issuer"), "{listed}");
 }
 
 #[test]

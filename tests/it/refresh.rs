@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::authserver::{Conduct, Exchange, Refresh, TOKEN};
 use crate::support::gate::Gate;
-use crate::support::http::Request;
+use crate::support::http::{Request, Response};
 use crate::support::rpc;
-use crate::support::scene::{Scene, addresses, nth_address};
+use crate::support::scene::{Scene, address, addresses, nth_address, say_hello, welcomed};
+use crate::support::server::Peer;
 use crate::support::tether::Tether;
 use crate::support::visit;
 
@@ -165,6 +166,56 @@ fn a_refresh_that_fails_is_an_error_and_loses_nothing() {
         works(&again, "1");
         assert_eq!(again.stderr(), "");
         assert_eq!(scene.auth.authorizations().len(), 1);
+    }
+}
+
+#[test]
+fn a_token_that_ends_before_its_first_use_is_refreshed_and_nobody_is_asked_again() {
+    let scene = Scene::new();
+    let (used, gate) = (Gate::new(), Gate::new());
+    let (seen, held) = (used.clone(), gate.clone());
+    scene.mcp.mcp.times(1, "initialize", move |_| {
+        let (seen, held) = (seen.clone(), held.clone());
+        async move {
+            seen.open();
+            held.opened().await;
+            Response::status(401).header("www-authenticate", r#"Bearer error="invalid_token""#)
+        }
+    });
+    let tether = scene.launch().start();
+    say_hello(&tether);
+    assert_eq!(visit::follow(&address(&tether)).status, 200);
+    used.wait("the new token in use");
+    scene.auth.end_access();
+    gate.open();
+    welcomed(&tether);
+    works(&tether, "1");
+    assert_eq!((scene.auth.refreshes(), scene.auth.reuses()), (1, 0));
+    assert_eq!(scene.auth.authorizations().len(), 1);
+}
+
+#[test]
+fn an_older_sign_in_of_another_url_is_refreshed_before_anybody_is_asked() {
+    for lost in [false, true] {
+        let scene = Scene::new();
+        scene.mcp.set(|door| door.resource = Some(scene.mcp.url()));
+        assert_eq!(scene.signed_in().finish(), 0);
+        scene.change_records(|record| record["tokens"]["obtained_at"] = 1000.into());
+        if lost {
+            scene.auth.end_grants();
+        } else {
+            scene.auth.end_access();
+        }
+        let other = format!("{}?team=2", scene.mcp.url());
+        let tether = scene.program().arg(other).start();
+        say_hello(&tether);
+        if lost {
+            assert_eq!(visit::follow(&address(&tether)).status, 200);
+        }
+        welcomed(&tether);
+        works(&tether, "1");
+        assert_eq!(scene.auth.refreshes(), 1, "{lost}");
+        assert_eq!(scene.auth.authorizations().len(), 1 + usize::from(lost));
     }
 }
 

@@ -138,7 +138,13 @@ fn the_page_is_one_that_nobody_can_misuse() {
     assert_eq!(header("content-type"), "text/html; charset=utf-8");
     assert_eq!(header("referrer-policy"), "no-referrer");
     assert_eq!(header("cache-control"), "no-store");
-    assert!(header("content-security-policy").contains("default-src 'none'"));
+    for directive in ["default-src", "frame-ancestors", "form-action", "base-uri"] {
+        let forbids = format!("{directive} 'none'");
+        assert!(
+            header("content-security-policy").contains(&forbids),
+            "{forbids}"
+        );
+    }
     for name in ["code", "state", "iss"] {
         let value = visit::parameter(&page.url, name).unwrap();
         assert!(!page.text.contains(&value), "{name}");

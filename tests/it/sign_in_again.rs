@@ -330,6 +330,35 @@ fn a_token_that_is_refused_right_after_its_sign_in_is_replaced_by_that_of_a_logi
 }
 
 #[test]
+fn a_token_that_another_process_has_renewed_meanwhile_is_not_renewed_again() {
+    // Whether the other's token is first seen by the renewal or by the write of the handshake is left to chance.
+    for round in 1..=6 {
+        let scene = Scene::new();
+        let one = scene.signed_in();
+        remembered(&scene, &one);
+        scene.change_records(|record| record["initialize_result"] = serde_json::Value::Null);
+        scene.mcp.mcp.times(1, "tools/call", |_| async {
+            Response::status(401).header("www-authenticate", r#"Bearer error="invalid_token""#)
+        });
+        let gate = Gate::new();
+        scene.auth.set(|conduct| conduct.hold = Some(gate.clone()));
+        one.send(&rpc::call("1", "echo", "{}"));
+        scene.auth.wait_asked(TOKEN, 2);
+        let two = scene.launch().start();
+        two.initialize();
+        scene.mcp.wait_admitted("GET", 2);
+        scene.auth.end_access();
+        let calls = scene.mcp.mcp.calls("tools/call").len();
+        two.send(&rpc::call("1", "echo", "{}"));
+        scene.mcp.mcp.wait_calls("tools/call", calls + 1);
+        gate.open();
+        one.answer("1").result();
+        two.answer("1").result();
+        assert_eq!(scene.auth.refreshes(), 1, "in round {round}");
+    }
+}
+
+#[test]
 fn a_login_in_the_second_of_the_sign_in_before_is_taken_too() {
     let scene = Scene::with(|conduct| conduct.one_id = Some("the-client"));
     let bridge = scene.signed_in();

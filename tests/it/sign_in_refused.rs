@@ -228,9 +228,18 @@ fn a_server_that_refuses_the_token_of_the_sign_in_is_told_and_not_asked_for_ever
     let tether = scene.launch().start();
     say_hello(&tether);
     visit::follow(&address(&tether));
-    let told = auth_error(&tether, "0");
-    assert!(told.contains("refuses the token"), "{told}");
-    assert!(scene.auth.authorizations().len() <= 3);
+    for id in ["0", "1", "2"] {
+        let told = auth_error(&tether, id);
+        assert!(told.contains("refuses the token"), "{told}");
+        tether.send(&rpc::call(
+            &(id.parse::<u32>().unwrap() + 1).to_string(),
+            "echo",
+            "{}",
+        ));
+    }
+    auth_error(&tether, "3");
+    assert_eq!(scene.auth.authorizations().len(), 1);
+    assert_eq!(scene.auth.refreshes(), 1, "one try, for all requests");
 }
 
 #[test]

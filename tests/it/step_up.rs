@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::http::Response;
 use crate::support::rpc;
@@ -91,6 +92,25 @@ fn a_server_that_never_has_enough_is_asked_three_times_at_most() {
     assert!(addresses_shown(&tether) <= 3, "{}", tether.stderr());
     assert!(scene.auth.authorizations().len() <= 3);
     tether.call("5", "echo", "{}").result();
+}
+
+#[test]
+fn a_server_that_wants_another_scope_each_time_is_asked_three_times_for_a_call() {
+    let scene = Scene::new();
+    let tether = reader(&scene);
+    let wanted = AtomicUsize::new(0);
+    scene.mcp.mcp.on("tools/call", move |_| {
+        let number = wanted.fetch_add(1, Ordering::SeqCst);
+        let challenge = format!(r#"Bearer error="insufficient_scope", scope="s{number}""#);
+        async move { Response::status(403).header("www-authenticate", &challenge) }
+    });
+    tether.send(&rpc::call("1", "echo", "{}"));
+    for nth in 2..=4 {
+        assert_eq!(visit::follow(&nth_address(&tether, nth)).status, 200);
+    }
+    let error = tether.answer("1").error();
+    assert_eq!(error["data"]["kind"], "auth", "{error}");
+    assert_eq!(scene.auth.authorizations().len(), 4);
 }
 
 fn addresses_shown(tether: &Tether) -> usize {

@@ -4,6 +4,7 @@
 
 use crate::support::authserver::{REGISTER, Refresh, TOKEN};
 use crate::support::gate::Gate;
+use crate::support::http::Response;
 use crate::support::rpc;
 use crate::support::scene::{Scene, address, addresses, deny, nth_address, say_hello, welcomed};
 use crate::support::tether::Tether;
@@ -44,6 +45,31 @@ fn two_processes_on_one_ended_token_refresh_it_once() {
     assert_eq!((scene.auth.refreshes(), scene.auth.reuses()), (1, 0));
     assert_eq!(addresses(&one.stderr()).len(), 1, "no other sign-in");
     assert_eq!(two.stderr(), "");
+}
+
+#[test]
+fn a_shared_token_that_ends_before_anybody_has_used_it_is_refreshed_once_for_all() {
+    let scene = Scene::new();
+    let gate = Gate::new();
+    let held = gate.clone();
+    scene.mcp.mcp.times(2, "initialize", move |_| {
+        let held = held.clone();
+        async move {
+            held.opened().await;
+            Response::status(401).header("www-authenticate", r#"Bearer error="invalid_token""#)
+        }
+    });
+    let (leader, follower, shown) = two_that_wait(&scene);
+    assert_eq!(visit::follow(&shown).status, 200);
+    scene.mcp.wait_admitted("initialize", 2);
+    scene.auth.end_access();
+    gate.open();
+    for tether in [&leader, &follower] {
+        welcomed(tether);
+        works(tether, "1");
+    }
+    assert_eq!((scene.auth.refreshes(), scene.auth.reuses()), (1, 0));
+    assert_eq!(scene.auth.authorizations().len(), 1);
 }
 
 #[test]

@@ -199,6 +199,37 @@ fn a_server_that_does_not_upgrade_is_told_apart() {
 }
 
 #[test]
+fn a_server_that_answers_the_upgrade_as_http_is_told_with_the_url_to_use() {
+    let gone =
+        r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Method not allowed."},"id":null}"#;
+    for status in [200, 400, 404, 405, 406, 426] {
+        let plain = Server::new(move |_| async move { Response::json(status, gone) });
+        let (found, url) = (format!("HTTP {status}"), plain.at("/mcp"));
+        let wanted = format!("use {url} without --transport websocket");
+        let ws = url.replacen("http", "ws", 1);
+        let ways = [
+            &[ws.as_str()][..],
+            &[url.as_str(), "--transport", "websocket"],
+        ];
+        for args in ways {
+            let tether = Launch::new().args(args.iter().copied()).start();
+            let error = tether.ask("0", "initialize", HELLO).error();
+            let told = error["message"].as_str().unwrap();
+            assert!(told.contains("did not open a WebSocket"), "{error}");
+            assert!(told.contains(&found), "{error}");
+            let hint = error["data"]["hint"].as_str().unwrap_or_default();
+            assert!(hint.contains(&wanted), "{error}");
+            assert_eq!(error["data"]["httpStatus"], status, "{error}");
+            assert_eq!(tether.finish(), 0);
+        }
+        let output = Launch::new().args(["tools", &ws]).run("");
+        assert_eq!(output.code, Some(5), "{output:?}");
+        assert!(output.stderr.contains(&found), "{output:?}");
+        assert!(output.stderr.contains(&wanted), "{output:?}");
+    }
+}
+
+#[test]
 fn a_server_that_chooses_no_subprotocol_is_tolerated() {
     let server = WebSocket::new();
     server.bend(&[("sec-websocket-protocol", "")]);

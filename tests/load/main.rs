@@ -22,6 +22,9 @@
 mod bridge;
 mod calls;
 mod far;
+#[path = "../harness/mod.rs"]
+#[allow(dead_code, reason = "the others use the rest")]
+mod harness;
 mod notes;
 mod options;
 mod restart;
@@ -40,7 +43,8 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::options::{Extent, Options, USAGE};
+use crate::harness::verdict;
+use crate::options::Options;
 use crate::table::{Row, TITLES};
 
 /// Who has not answered by now hangs, however busy the machine is.
@@ -57,38 +61,30 @@ const LOADS: [Load; 5] = [
     ("virtual", virtually::run),
 ];
 
+const USAGE: &str =
+    "cargo test --test load -- --whole | --sample [--only NAME]... [--plot FILE]
+
+--whole takes some minutes, --sample does the same on a smaller scale. --only runs the loads whose name begins with NAME: calls,
+notifications, one sign-in, restart, virtual. --plot makes an SVG of how bridges come back to a server that restarts.";
+
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("load: {error:#}\n\n{USAGE}");
-            return ExitCode::from(2);
+    harness::run("load", USAGE, None, |asked| {
+        let started = Instant::now();
+        let options = Options::of(asked)?;
+        let mut rows = Vec::new();
+        for (name, load) in LOADS.iter().filter(|(name, _)| asked.wants(name)) {
+            let made = catch_unwind(|| load(&options));
+            // What went wrong has been printed by then.
+            let made = made.unwrap_or_else(|_| vec![Row::broken(name)]);
+            made.iter().for_each(|row| println!("{row}"));
+            rows.extend(made);
         }
-    };
-    if options.extent == Extent::Nothing {
-        // As one of all tests, which are many and short, it has no part.
-        println!("{USAGE}\n\ntest result: ok. 0 passed; 0 failed; 0 ignored");
-        return ExitCode::SUCCESS;
-    }
-    let started = Instant::now();
-    let mut rows = Vec::new();
-    for (name, load) in LOADS.iter().filter(|(name, _)| options.wants(name)) {
-        let made = catch_unwind(|| load(&options));
-        // What went wrong has been printed by then.
-        let made = made.unwrap_or_else(|_| vec![Row::broken(name)]);
-        made.iter().for_each(|row| println!("{row}"));
-        rows.extend(made);
-    }
-    println!("\n{TITLES}");
-    rows.iter().for_each(|row| println!("{row}"));
-    let passed = rows.iter().filter(|row| row.is_right()).count();
-    let failed = rows.len() - passed;
-    let word = if failed == 0 { "ok" } else { "FAILED" };
-    let took = started.elapsed().as_secs();
-    println!(
-        "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; finished in {took}s"
-    );
-    ExitCode::from(u8::from(failed > 0 || passed == 0))
+        println!("\n{TITLES}");
+        rows.iter().for_each(|row| println!("{row}"));
+        println!();
+        let passed = rows.iter().filter(|row| row.is_right()).count();
+        Ok(verdict(passed, rows.len() - passed, started))
+    })
 }
 
 /// Runs a load that waits for many things at a time.

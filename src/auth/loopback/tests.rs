@@ -196,6 +196,7 @@ async fn junk_is_refused() {
 
 #[tokio::test]
 async fn silent_connections_are_dropped_and_block_nobody() {
+    assert!(super::HEAD_LIMIT < Duration::from_secs(60));
     let limit = Duration::from_millis(300);
     let bound = Listener::bind_within(Host::Ipv4, Port::Any, "/cb", limit).await;
     let mut listener = bound.unwrap();

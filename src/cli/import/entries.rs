@@ -166,7 +166,7 @@ impl Work<'_> {
             path: path.display().to_string(),
             changed: plan.is_change(),
             backup: None,
-            diff: ui::settings(&plan.diff()),
+            diff: ui::change(&plan.diff()),
             entries,
         };
         if self.work.mode == Mode::Do {

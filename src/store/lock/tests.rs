@@ -51,6 +51,19 @@ async fn another_process_waits_and_kill_frees_the_lock() {
     assert!(home.path().join("key.lock").exists());
 }
 
+/// Nobody else can open it, and so nobody else can hold it.
+#[cfg(unix)]
+#[test]
+fn a_lock_is_0600_and_its_folder_0700() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("state");
+    let lock = Lock::named(&folder, "key");
+    assert!(matches!(lock.try_once(), Outcome::Held(_)));
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(lock.path()), mode(&folder)), (0o600, 0o700));
+}
+
 #[tokio::test]
 async fn a_second_task_waits_until_the_guard_is_dropped() {
     let home = tempfile::tempdir().unwrap();

@@ -141,3 +141,26 @@ fn variables_of_the_system_move_files() {
     assert_eq!(launch.run("").code, Some(0));
     assert!(home.read("moved/config.toml").contains(URL));
 }
+
+#[test]
+fn a_dry_run_blots_what_is_replaced_below_its_name_on_both_sides() {
+    let home = Home::new();
+    let install = ["install", "goose", URL, "--force", "--client-cert", "/k/c"];
+    let key = |key| [&install[..], &["--client-key", key]].concat();
+    // The second one brings the lines of the list to where they stay.
+    home.ok(&key("/k/hush-one"));
+    home.ok(&key("/k/hush-two"));
+    let again = [&key("/k/hush-three")[..], &["--dry-run"]].concat();
+    let output = home.ok(&again);
+    let told = home.json(&[&again[..], &["--json"]].concat());
+    for shown in [&output.stdout, told["diff"].as_str().unwrap()] {
+        for line in [
+            "       - '--client-key'",
+            "-      - (redacted)",
+            "+      - (redacted)",
+        ] {
+            assert!(shown.lines().any(|own| own == line), "{line:?}: {shown}");
+        }
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+}
