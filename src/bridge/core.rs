@@ -27,6 +27,12 @@ use crate::queue::Sender;
 /// The longest that a request of the bridge's own may take, unless every request may take less.
 pub(super) const OWN_LIMIT: Duration = Duration::from_secs(60);
 
+/// Tools must be listed anew.
+const LIST_CHANGED: &str = "notifications/tools/list_changed";
+
+/// A request is no longer waited for.
+const CANCELLED: &str = "notifications/cancelled";
+
 /// Shared by all tasks.
 #[derive(Debug)]
 pub(super) struct Core {
@@ -73,7 +79,10 @@ impl Core {
 
     /// Writes to the client. If it is gone there is nobody to tell.
     pub async fn to_client(&self, message: Message) {
-        let _ = self.out.send(message).await;
+        // Usually there is room, and nothing of the message is kept for later.
+        if let Ok(Some(message)) = self.out.offer(message) {
+            let _ = self.out.send(message).await;
+        }
     }
 
     /// Writes to the client at once; there should be room.
@@ -99,6 +108,27 @@ impl Core {
 
     /// A message from the server that is no answer to the request whose reply it came in.
     pub async fn from_server(self: &Arc<Self>, message: Message) {
+        if let Some(message) = self.pass_on(message) {
+            self.take_in(message).await;
+        }
+    }
+
+    /// Passes a notification on that means nothing here and has room, without a wait; else it comes back.
+    pub fn pass_on(&self, message: Message) -> Option<Message> {
+        let translated = self.up.is_used() || self.down.is_used();
+        let plain = message.kind() == Kind::Notification && !translated;
+        let meant_here = message.is(LIST_CHANGED) || message.is(CANCELLED);
+        if !plain || meant_here || self.is_holding() {
+            return Some(message);
+        }
+        let left = self.out.offer(message).unwrap_or_default();
+        if left.is_none() {
+            self.heard.fetch_add(1, Ordering::Relaxed);
+        }
+        left
+    }
+
+    async fn take_in(self: &Arc<Self>, message: Message) {
         self.heard.fetch_add(1, Ordering::Relaxed);
         let message = if self.down.is_used() {
             match self.from_session(message).await {
@@ -139,17 +169,16 @@ impl Core {
                     return;
                 };
                 match message.method() {
-                    "notifications/tools/list_changed" => self.filter.forget(),
+                    LIST_CHANGED => self.filter.forget(),
                     // The server no longer wants the client's answer.
-                    "notifications/cancelled" => {
+                    CANCELLED => {
                         if let Some(id) = cancelled_id(&message) {
                             self.client().no_longer_asked(&id);
                         }
                     }
                     _ => {}
                 }
-                let passes = message.method() == "notifications/message";
-                if let Some(message) = self.hold(message, passes) {
+                if message.method() == "notifications/message" || !self.holds(&message) {
                     self.to_client(message).await;
                 }
             }
