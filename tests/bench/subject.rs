@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::instructions::{of_bridge, of_direct, take_apart};
 use crate::options::Launch;
 use crate::plan::{Era, Scheme, Work};
 use crate::process::as_f64;
@@ -44,10 +45,19 @@ impl Subject {
             (Self::Ours(launch), Work::Mixed(era)) => {
                 through::pair(&with_ca(launch, scene), era, other(era), scene, limit)
             }
-            (Self::Ours(launch), Work::Instructions) => instructions::count(launch, scene, limit),
+            (Self::Direct, Work::Instructions) => {
+                instructions::count(|load| of_direct(scene, load))
+            }
+            (Self::Direct, Work::Parts(unit)) => take_apart(|load| of_direct(scene, load), unit),
+            (Self::Ours(launch), Work::Instructions) => {
+                instructions::count(|load| of_bridge(launch, scene, limit, load))
+            }
+            (Self::Ours(launch), Work::Parts(unit)) => {
+                take_apart(|load| of_bridge(launch, scene, limit, load), unit)
+            }
             (Self::Ours(launch), Work::Size) => size(launch),
             // These are compared with earlier ones of the same program.
-            (_, Work::Instructions | Work::Size) => Ok(Vec::new()),
+            (_, Work::Instructions | Work::Parts(_) | Work::Size) => Ok(Vec::new()),
             // Nobody else translates.
             (Self::Bridge(_), Work::Mixed(_)) => Ok(Vec::new()),
             _ => self.measure_alike(work, scene, limit),
