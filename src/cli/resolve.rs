@@ -62,7 +62,7 @@ fn is_address(word: &OsStr) -> bool {
 
 /// What was `typed`, by the definition `command`, with what the environment and the config file say.
 fn settled(
-    mut command: Clap,
+    command: Clap,
     all: ArgMatches,
     argv: &[OsString],
     env: &impl Fn(&str) -> Option<String>,
@@ -99,12 +99,7 @@ fn settled(
     let matches = if settings.is_empty() {
         all
     } else {
-        let (program, rest) = argv.split_at_checked(head).unwrap_or((argv, &[]));
-        let flags = settings.into_iter().flat_map(|setting| setting.flags);
-        let flags: Vec<OsString> = flags.map(OsString::from).collect();
-        let argv = program.iter().chain(&flags).chain(rest);
-        let matches = command.try_get_matches_from_mut(argv);
-        matches.map_err(Unresolved::Said)?
+        with(settings, command, argv.split_at_checked(head))?
     };
     let cli = Cli::from_arg_matches(&matches).map_err(Unresolved::Said)?;
     let mut command = cli.command.unwrap_or(Command::Run(cli.bridge));
@@ -122,6 +117,20 @@ fn settled(
         return Err(no_server(&command).into());
     }
     Ok(command)
+}
+
+/// What was typed with `settings` as the first flags, by the definition `command`; `typed` is cut where flags begin.
+fn with(
+    settings: Vec<Setting>,
+    mut command: Clap,
+    typed: Option<(&[OsString], &[OsString])>,
+) -> Result<ArgMatches, Unresolved> {
+    let (program, rest) = typed.unwrap_or_default();
+    let flags = settings.into_iter().flat_map(|setting| setting.flags);
+    let flags: Vec<OsString> = flags.map(OsString::from).collect();
+    let all = program.iter().chain(&flags).chain(rest);
+    let matches = command.try_get_matches_from_mut(all);
+    matches.map_err(Unresolved::Said)
 }
 
 /// What is told who gives no server to a command that needs one.
