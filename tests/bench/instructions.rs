@@ -53,22 +53,34 @@ pub struct Count {
 }
 
 /// Counts the start with the handshake and a first call; then a further call, a notification of a stream, and a KiB of a
-/// large answer and of a large request, each as the difference of two runs.
+/// large answer, each as the difference of two runs.
 pub fn count(run: impl Fn(Load) -> anyhow::Result<Count>) -> anyhow::Result<Vec<f64>> {
-    let total = |load| anyhow::Ok(run(load)?.total);
-    let each = |[less, more]: [Load; 2], amount| anyhow::Ok((total(more)? - total(less)?) / amount);
-    let (start, many, kib) = (
-        Load::Nothing,
-        MANY as f64,
-        payload::text_len(LARGE) as f64 / 1024.0,
-    );
+    let start = run(Load::Nothing)?.total;
     Ok(vec![
-        total(start)?,
-        each(loads(Unit::Call), many)?,
-        each(loads(Unit::Notification), many)?,
-        each([start, Load::Answer(LARGE)], kib)?,
-        each([start, Load::Request(LARGE)], kib)?,
+        start,
+        each(&run, loads(Unit::Call), MANY as f64)?,
+        each(&run, loads(Unit::Notification), MANY as f64)?,
+        each(&run, [Load::Nothing, Load::Answer(LARGE)], kib())?,
     ])
+}
+
+/// Counts a KiB of a large request, which the direct client has to make first.
+pub fn count_request(run: impl Fn(Load) -> anyhow::Result<Count>) -> anyhow::Result<f64> {
+    each(&run, [Load::Nothing, Load::Request(LARGE)], kib())
+}
+
+/// The difference of two runs, for each of so many.
+fn each(
+    run: &impl Fn(Load) -> anyhow::Result<Count>,
+    [less, more]: [Load; 2],
+    amount: f64,
+) -> anyhow::Result<f64> {
+    Ok((run(more)?.total - run(less)?.total) / amount)
+}
+
+/// KiB of the large messages.
+fn kib() -> f64 {
+    as_f64(payload::text_len(LARGE) as u64) / 1024.0
 }
 
 /// Counts a further one, by the parts of the program.
@@ -130,7 +142,7 @@ pub fn of_direct(scene: &Scene, load: Load) -> anyhow::Result<Count> {
         Load::Calls(calls) => ("calls", calls),
         Load::Stream(events) => ("stream", events),
         Load::Answer(mib) => ("answer", mib),
-        Load::Request(mib) => ("request", mib),
+        Load::Request(_) => anyhow::bail!("the direct client makes no large request"),
     };
     let mut words = valgrind(scene).into_iter();
     let mut command = Command::new(words.next().context("an empty command")?);
@@ -158,7 +170,6 @@ pub fn direct(words: &str) -> anyhow::Result<()> {
         "calls" => Load::Calls(amount),
         "stream" => Load::Stream(amount),
         "answer" => Load::Answer(amount),
-        "request" => Load::Request(amount),
         _ => anyhow::bail!("no load {name}"),
     };
     direct::work(load, url)
