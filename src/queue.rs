@@ -85,6 +85,17 @@ impl<T: Weight> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Puts `item` in. A receiver that waits has seen the queue empty: it is woken for the first item, and finds the others.
+    fn put(&self, mut state: MutexGuard<'_, State<T>>, item: T) -> Result<(), Gone> {
+        let first = state.items.is_empty();
+        state.put(item)?;
+        drop(state);
+        if first {
+            self.item.notify_one();
+        }
+        Ok(())
+    }
+
     fn announce_space(&self) {
         self.changed.notify_all();
         self.space.notify_waiters();
@@ -106,14 +117,15 @@ impl<T: Weight> Sender<T> {
     }
 
     /// Gives `item` if there is room; else it comes back.
-    fn offer(&self, item: T) -> Result<Option<T>, Gone> {
-        let mut state = self.0.lock();
+    ///
+    /// # Errors
+    /// [`Gone`] when nobody takes any more.
+    pub fn offer(&self, item: T) -> Result<Option<T>, Gone> {
+        let state = self.0.lock();
         if !state.has_room(self.0.limit) {
             return Ok(Some(item));
         }
-        state.put(item)?;
-        drop(state);
-        self.0.item.notify_one();
+        self.0.put(state, item)?;
         Ok(None)
     }
 
@@ -136,9 +148,7 @@ impl<T: Weight> Sender<T> {
     /// # Errors
     /// [`Gone`] when nobody takes any more.
     pub fn push(&self, item: T) -> Result<(), Gone> {
-        self.0.lock().put(item)?;
-        self.0.item.notify_one();
-        Ok(())
+        self.0.put(self.0.lock(), item)
     }
 
     /// Gives `item`, blocking this thread until there is room.
@@ -154,10 +164,7 @@ impl<T: Weight> Sender<T> {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        state.put(item)?;
-        drop(state);
-        self.0.item.notify_one();
-        Ok(())
+        self.0.put(state, item)
     }
 
     /// Ends the queue, whoever still holds a giving end: what is in it can be taken, nothing more can be given.
@@ -231,9 +238,13 @@ impl<T: Weight> Receiver<T> {
         loop {
             {
                 let mut state = self.0.lock();
+                let was_full = !state.has_room(self.0.limit);
                 if let Some(taken) = take(&mut state) {
                     drop(state);
-                    self.0.announce_space();
+                    // Nobody waits for room where there was some, and telling nobody would be a call of the system.
+                    if was_full {
+                        self.0.announce_space();
+                    }
                     return Some(taken);
                 }
                 if state.ended {

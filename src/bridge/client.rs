@@ -54,28 +54,25 @@ impl Core {
             self.post(decline(&id, request.method()));
             return;
         }
-        let passes = request.method() == "ping";
-        if let Some(request) = self.hold(request, passes) {
+        if request.method() == "ping" || !self.holds(&request) {
             self.to_client(request).await;
         }
     }
 
     /// Keeps a message back while the client is in the middle of its handshake (2025-11-25 lifecycle §Initialization).
-    pub fn hold(&self, message: Message, passes: bool) -> Option<Message> {
+    pub fn holds(&self, message: &Message) -> bool {
         let mut client = self.client();
-        match &mut client.held {
-            Some(held) if !passes => {
-                if held.len() >= HELD {
-                    held.pop_front();
-                    tracing::warn!(
-                        "the server sent more than {HELD} messages before the client was ready; dropped one"
-                    );
-                }
-                held.push_back(message);
-                None
-            }
-            _ => Some(message),
+        let Some(held) = &mut client.held else {
+            return false;
+        };
+        if held.len() >= HELD {
+            held.pop_front();
+            tracing::warn!(
+                "the server sent more than {HELD} messages before the client was ready; dropped one"
+            );
         }
+        held.push_back(message.clone());
+        true
     }
 
     /// The client has begun its handshake.

@@ -26,6 +26,15 @@ use crate::queue::Sender;
 /// The longest that a request of the bridge's own may take, unless every request may take less.
 pub(super) const OWN_LIMIT: Duration = Duration::from_secs(60);
 
+/// Tools must be listed anew.
+const LIST_CHANGED: &str = "notifications/tools/list_changed";
+
+/// A request is no longer waited for.
+const CANCELLED: &str = "notifications/cancelled";
+
+/// Notifications of the server's that the bridge does something about.
+const MEANT_HERE: [&str; 3] = [LIST_CHANGED, CANCELLED, subscriptions::ACKNOWLEDGED];
+
 /// Shared by all tasks.
 #[derive(Debug)]
 pub(super) struct Core {
@@ -64,7 +73,10 @@ impl Core {
 
     /// Writes to the client. If it is gone there is nobody to tell.
     pub async fn to_client(&self, message: Message) {
-        let _ = self.out.send(message).await;
+        // Usually there is room, and nothing of the message is kept for later.
+        if let Ok(Some(message)) = self.out.offer(message) {
+            let _ = self.out.send(message).await;
+        }
     }
 
     /// Writes to the client at once; there should be room.
@@ -90,6 +102,23 @@ impl Core {
 
     /// A message from the server that is no answer to the request whose reply it came in.
     pub async fn from_server(self: &Arc<Self>, message: Message) {
+        if let Some(message) = self.pass_on(message) {
+            self.take_in(message).await;
+        }
+    }
+
+    /// Passes a notification on that means nothing here and has room, without a wait; else it comes back.
+    pub fn pass_on(&self, message: Message) -> Option<Message> {
+        let translated = self.up.is_used() || self.down.is_used();
+        let plain = message.kind() == Kind::Notification && !translated;
+        let meant_here = || MEANT_HERE.iter().any(|method| message.is(method));
+        if !plain || meant_here() || self.is_holding() {
+            return Some(message);
+        }
+        self.out.offer(message).unwrap_or_default()
+    }
+
+    async fn take_in(self: &Arc<Self>, message: Message) {
         let message = if self.down.is_used() {
             match self.from_session(message).await {
                 Some(message) => message,
@@ -130,17 +159,16 @@ impl Core {
                     return;
                 };
                 match message.method() {
-                    "notifications/tools/list_changed" => self.filter.forget(),
+                    LIST_CHANGED => self.filter.forget(),
                     // The server no longer wants the client's answer.
-                    "notifications/cancelled" => {
+                    CANCELLED => {
                         if let Some(id) = cancelled_id(&message) {
                             self.client().no_longer_asked(&id);
                         }
                     }
                     _ => {}
                 }
-                let passes = message.method() == "notifications/message";
-                if let Some(message) = self.hold(message, passes) {
+                if message.method() == "notifications/message" || !self.holds(&message) {
                     self.to_client(message).await;
                 }
             }

@@ -88,6 +88,12 @@ pub fn command() -> clap::Command {
         })
 }
 
+/// The definition of what can be typed without a command.
+pub fn bridge() -> clap::Command {
+    let command = clap::Command::new("mcp-tether").args_override_self(true);
+    Bridge::augment_args(command)
+}
+
 /// Everything that the bridge takes.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]

@@ -1,7 +1,7 @@
 //! From what was typed, the environment and the config file to one set of options: flag, then environment, then config
 //! file, then default. The latter two are put before the typed arguments as flags, so that one definition reads them all.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
@@ -37,22 +37,43 @@ pub fn resolve(
     argv: &[OsString],
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<Command, Unresolved> {
-    let command = args::command();
-    let typed = command.clone().try_get_matches_from(argv).map_err(|said| {
-        match misspelt(&command, argv) {
+    // Hosts give the address first. Commands cannot follow it, and are most of the definition.
+    if argv.get(1).is_some_and(|first| is_address(first)) {
+        let mut command = args::bridge();
+        if let Ok(typed) = command.try_get_matches_from_mut(argv) {
+            return settled(command, typed, argv, env);
+        }
+        // What is wrong with it is told by the whole definition.
+    }
+    let mut command = args::command();
+    match command.try_get_matches_from_mut(argv) {
+        Ok(typed) => settled(command, typed, argv, env),
+        Err(said) => Err(match misspelt(&command, argv) {
             Some(wrong) if said.use_stderr() => wrong.into(),
             _ => Unresolved::Said(said),
-        }
-    })?;
-    if let Some((name, _)) = typed.subcommand()
-        && !takes_settings(&command, name)
-    {
-        let cli = Cli::from_arg_matches(&typed).map_err(Unresolved::Said)?;
-        return Ok(cli.command.unwrap_or(Command::Run(cli.bridge)));
+        }),
     }
-    let (typed, head) = match typed.subcommand() {
-        Some((_, inside)) => (inside.clone(), 2),
-        None => (typed, 1),
+}
+
+/// Whether a word is an address, and so no command and no name of a server.
+fn is_address(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| word.contains("://"))
+}
+
+/// What was `typed`, by the definition `command`, with what the environment and the config file say.
+fn settled(
+    command: Clap,
+    all: ArgMatches,
+    argv: &[OsString],
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Command, Unresolved> {
+    let (typed, head) = match all.subcommand() {
+        Some((name, _)) if !takes_settings(&command, name) => {
+            let cli = Cli::from_arg_matches(&all).map_err(Unresolved::Said)?;
+            return Ok(cli.command.unwrap_or(Command::Run(cli.bridge)));
+        }
+        Some((_, inside)) => (inside, 2),
+        None => (&all, 1),
     };
     let known = known(&command);
     let is_typed =
@@ -63,7 +84,7 @@ pub fn resolve(
     let mut settings = from_environment(&known, env)?;
     settings.retain(|setting| is_free(&command, &taken, setting));
     taken.extend(settings.iter().filter_map(on));
-    let server = config_file(&command, &known, &typed, env)?;
+    let server = config_file(&known, typed, env)?;
     for setting in server.settings {
         let set = settings.iter().any(|other| other.name == setting.name);
         if !set && is_free(&command, &taken, &setting) {
@@ -75,19 +96,11 @@ pub fn resolve(
     for setting in &settings {
         check(&command, setting)?;
     }
-    let (program, rest) = argv.split_at_checked(head).unwrap_or((argv, &[]));
-    let flags = settings
-        .into_iter()
-        .flat_map(|setting| setting.flags)
-        .map(OsString::from);
-    let all = program
-        .iter()
-        .cloned()
-        .chain(flags)
-        .chain(rest.iter().cloned());
-    let matches = command
-        .try_get_matches_from(all)
-        .map_err(Unresolved::Said)?;
+    let matches = if settings.is_empty() {
+        all
+    } else {
+        with(settings, command, argv.split_at_checked(head))?
+    };
     let cli = Cli::from_arg_matches(&matches).map_err(Unresolved::Said)?;
     let mut command = cli.command.unwrap_or(Command::Run(cli.bridge));
     if let (Command::Doctor(doctor), Some((_, inside))) = (&mut command, matches.subcommand()) {
@@ -101,28 +114,47 @@ pub fn resolve(
         bridge.server = Some(url);
     }
     if bridge.server.is_none() && needs_server {
-        let hint = match &command {
-            Command::Logout(_) => "give the server's address, or --all",
-            Command::Install(_) => {
-                "give the whole address, like mcp-tether install cursor https://example.com/mcp"
-            }
-            Command::Login(_) => {
-                "give the whole address, like mcp-tether login https://example.com/mcp"
-            }
-            Command::Doctor(_) => {
-                "give the whole address, like mcp-tether doctor https://example.com/mcp"
-            }
-            Command::Tools(_) => {
-                "give the whole address, like mcp-tether tools https://example.com/mcp"
-            }
-            Command::Call(_) => {
-                "give the whole address, like mcp-tether call https://example.com/mcp TOOL"
-            }
-            _ => "give the whole address, like mcp-tether https://example.com/mcp",
-        };
-        return Err(Fatal::usage("no server given", hint).into());
+        return Err(no_server(&command).into());
     }
     Ok(command)
+}
+
+/// What was typed with `settings` as the first flags, by the definition `command`; `typed` is cut where flags begin.
+fn with(
+    settings: Vec<Setting>,
+    mut command: Clap,
+    typed: Option<(&[OsString], &[OsString])>,
+) -> Result<ArgMatches, Unresolved> {
+    let (program, rest) = typed.unwrap_or_default();
+    let flags = settings.into_iter().flat_map(|setting| setting.flags);
+    let flags: Vec<OsString> = flags.map(OsString::from).collect();
+    let all = program.iter().chain(&flags).chain(rest);
+    let matches = command.try_get_matches_from_mut(all);
+    matches.map_err(Unresolved::Said)
+}
+
+/// What is told who gives no server to a command that needs one.
+fn no_server(command: &Command) -> Fatal {
+    let hint = match command {
+        Command::Logout(_) => "give the server's address, or --all",
+        Command::Install(_) => {
+            "give the whole address, like mcp-tether install cursor https://example.com/mcp"
+        }
+        Command::Login(_) => {
+            "give the whole address, like mcp-tether login https://example.com/mcp"
+        }
+        Command::Doctor(_) => {
+            "give the whole address, like mcp-tether doctor https://example.com/mcp"
+        }
+        Command::Tools(_) => {
+            "give the whole address, like mcp-tether tools https://example.com/mcp"
+        }
+        Command::Call(_) => {
+            "give the whole address, like mcp-tether call https://example.com/mcp TOOL"
+        }
+        _ => "give the whole address, like mcp-tether https://example.com/mcp",
+    };
+    Fatal::usage("no server given", hint)
 }
 
 /// A first word that is nearly a command: else what follows would be refused as the port that stands there, or as an option
@@ -130,7 +162,7 @@ pub fn resolve(
 fn misspelt(command: &Clap, argv: &[OsString]) -> Option<Fatal> {
     let (word, next) = (argv.get(1)?.to_str()?, argv.get(2)?.to_str()?);
     let commands = || command.get_subcommands().map(Clap::get_name);
-    if word.contains("://") || word.starts_with('-') || commands().any(|name| name == word) {
+    if is_address(word.as_ref()) || word.starts_with('-') || commands().any(|name| name == word) {
         return None;
     }
     let follows_server = next.starts_with('-') || next.parse::<u64>().is_ok();
@@ -217,7 +249,6 @@ fn known(command: &Clap) -> Vec<Known> {
 
 /// What the config file says for this run.
 fn config_file(
-    command: &Clap,
     known: &[Known],
     typed: &ArgMatches,
     env: &impl Fn(&str) -> Option<String>,
@@ -248,7 +279,10 @@ fn config_file(
         }
         Err(wrong) => return Err(unreadable(&path, &wrong)),
     };
-    let commands: Vec<String> = command
+    if text.is_empty() && name.is_none() {
+        return Ok(Server::default());
+    }
+    let commands: Vec<String> = args::command()
         .get_subcommands()
         .map(|command| command.get_name().to_owned())
         .collect();

@@ -171,9 +171,9 @@ impl Message {
     /// # Errors
     /// [`Malformed`] says what the bytes are instead.
     pub fn parse_marked(bytes: Bytes) -> Result<Self, Malformed> {
-        match Self::parse(bytes)? {
-            message if message.marked => Ok(message),
-            message => Err(Malformed::NotMessage(message.id)),
+        match Self::parse(bytes) {
+            Ok(message) if !message.marked => Err(Malformed::NotMessage(message.id)),
+            parsed => parsed,
         }
     }
 
@@ -215,6 +215,15 @@ impl Message {
             Some(Method::At(span)) => self.part(span).unwrap_or_default(),
             Some(Method::Text(name)) => name,
             None => "",
+        }
+    }
+
+    /// Whether it is a request or notification of this method.
+    pub fn is(&self, method: &str) -> bool {
+        match &self.method {
+            Some(Method::At(span)) => self.line.get(span.clone()) == Some(method.as_bytes()),
+            Some(Method::Text(name)) => **name == *method,
+            None => false,
         }
     }
 

@@ -104,9 +104,11 @@ fn a_plain_method_is_read_where_it_stands() {
     let plain = parse(r#"{"jsonrpc":"2.0","method":"tools/call","id":1}"#);
     assert!(matches!(plain.method, Some(Method::At(_))));
     assert_eq!(plain.method(), "tools/call");
+    assert!(plain.is("tools/call") && !plain.is("tools/cal"));
     let escaped = parse(r#"{"jsonrpc":"2.0","method":"tools\/call","id":1}"#);
     assert!(matches!(escaped.method, Some(Method::Text(_))));
     assert_eq!(escaped.method(), "tools/call");
+    assert!(escaped.is("tools/call") && !escaped.is(""));
 }
 
 #[test]

@@ -64,6 +64,37 @@ async fn a_lost_receiver_is_noticed() {
 }
 
 #[tokio::test]
+async fn all_who_wait_get_room_and_one_who_takes_singly_misses_nothing() {
+    let (sender, mut receiver) = bounded(4);
+    let mut givers = Vec::new();
+    for _ in 0..3 {
+        let sender = sender.clone();
+        givers.push(std::thread::spawn(move || {
+            for _ in 0..500 {
+                sender.send_blocking(Item(3)).unwrap();
+            }
+        }));
+    }
+    for _ in 0..3 {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            for _ in 0..500 {
+                sender.send(Item(3)).await.unwrap();
+            }
+        });
+    }
+    drop(sender);
+    let mut seen = 0;
+    while receiver.recv().await.is_some() {
+        seen += 1;
+    }
+    for giver in givers {
+        giver.join().unwrap();
+    }
+    assert_eq!(seen, 3000);
+}
+
+#[tokio::test]
 async fn a_thread_waits_for_room() {
     let (sender, mut receiver) = bounded(4);
     let giver = std::thread::spawn(move || {

@@ -1,18 +1,19 @@
 //! Server-sent events out of a byte stream in pieces of any size (WHATWG HTML §9.2.6).
 //!
-//! The stream is cut into blocks at blank lines, each byte looked at once however large an event is. The shape that
-//! servers nearly always send, one `data` line, is passed on as a slice of the received memory. `eventsource-stream` joins
-//! the others; it sees whole lines in small groups only, since it reads its buffer from the start again for each piece.
+//! The stream is cut into blocks at blank lines: what came whole is read in one pass where it stands, and of the rest each byte
+//! is looked at twice however large an event is. The shape that servers nearly always send, one `data` line, is passed on as a
+//! slice of the received memory. `eventsource-stream` joins the others; it sees whole lines in small groups only, since it reads
+//! its buffer from the start again for each piece.
 //! Ids and retry times are noted here, also from blocks without data, which announce a resumable stream.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use eventsource_stream::EventStream;
 use futures_util::{FutureExt, StreamExt, stream};
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use crate::jsonrpc::{Found, TopLevel};
 
@@ -92,14 +93,30 @@ impl Parser {
 
     /// Takes the next piece of the stream.
     pub fn push(&mut self, mut piece: Bytes) {
-        while let Some(end) = self.find_end(&piece) {
-            let block = self.take_block(piece.split_to(end));
-            if let Some(block) = block {
-                self.read_block(&block);
+        // The line feed of a CR at the end of a piece may come in the next one, and belongs to it.
+        let plain = !self.after_cr && memchr(b'\r', &piece).is_none();
+        loop {
+            let between = self.at_line_start && self.partial.is_empty() && self.skipping.is_none();
+            if plain && between {
+                self.read_blocks(&mut piece);
+            }
+            let Some(end) = self.find_end(&piece) else {
+                break;
+            };
+            if let Some(mut block) = self.take_block(piece.split_to(end)) {
+                self.read_blocks(&mut block);
             }
             self.first_block = false;
         }
         self.keep(&piece);
+    }
+
+    /// Reads and takes off the blocks that are whole in `piece`.
+    fn read_blocks(&mut self, piece: &mut Bytes) {
+        while let Some(end) = self.read_block(piece) {
+            piece.advance(end);
+            self.first_block = false;
+        }
     }
 
     /// Whether an event is complete.
@@ -175,12 +192,12 @@ impl Parser {
         if memchr2(b'\n', b'\r', piece).is_none() {
             return;
         }
-        // Keep-alive comments may go on for hours without a blank line.
-        while self.partial.first() == Some(&b':') {
+        // Keep-alive comments may go on for hours without a blank line. A line feed here is the second half of a CRLF.
+        while let Some(b':' | b'\n') = self.partial.first() {
             let Some(end) = memchr2(b'\n', b'\r', &self.partial) else {
                 break;
             };
-            let _ = self.partial.split_to(end + 1);
+            self.partial.advance(end + 1);
         }
     }
 
@@ -192,68 +209,79 @@ impl Parser {
         self.skipping = Some(scan);
     }
 
-    fn read_block(&mut self, block: &Bytes) {
+    /// Reads the block that `piece` begins with and gives its length; `None`, and nothing is read, where its blank line is not in
+    /// it, or it is over the limit.
+    fn read_block(&mut self, piece: &Bytes) -> Option<usize> {
         let mut data: Option<Range<usize>> = None;
         let mut data_lines = 0;
         let mut name = Some(Name::Message);
-        let start = if self.first_block && block.starts_with(b"\xef\xbb\xbf") {
-            3
-        } else {
-            0
+        let (mut id, mut retry) = (None, None);
+        let start = match piece.first() {
+            // Left over from a CRLF that was cut, or a blank line more.
+            Some(b'\n') => 1,
+            _ if self.first_block && piece.starts_with(b"\xef\xbb\xbf") => 3,
+            _ => 0,
         };
-        for line in Lines::of(block, start) {
-            let (field, value) = split_field(block, line);
-            let text = block.get(value.clone()).unwrap_or_default();
-            match block.get(field).unwrap_or_default() {
-                b"data" => {
+        let mut lines = Lines::of(piece, start);
+        loop {
+            let line = lines.next()?;
+            if line.is_empty() {
+                break;
+            }
+            match Field::of(piece.get(line.clone()).unwrap_or_default()) {
+                Field::Data(text) => {
                     data_lines += 1;
-                    data = Some(value);
+                    data = Some(line.end - text.len()..line.end);
                 }
-                b"event" => {
-                    name = match text {
-                        b"" | b"message" => Some(Name::Message),
-                        b"endpoint" => Some(Name::Endpoint),
-                        _ => None,
-                    }
+                Field::Event(b"" | b"message") => name = Some(Name::Message),
+                Field::Event(b"endpoint") => name = Some(Name::Endpoint),
+                Field::Event(_) => name = None,
+                Field::Id(text) if !text.contains(&0) => id = Some(text),
+                Field::Retry(text) if !text.is_empty() && text.iter().all(u8::is_ascii_digit) => {
+                    retry = Some(text);
                 }
-                b"id" if !text.contains(&0) => {
-                    let id = String::from_utf8_lossy(text).into_owned();
-                    self.cursor.last_id = Some(id).filter(|id| !id.is_empty());
-                }
-                b"retry" if !text.is_empty() && text.iter().all(u8::is_ascii_digit) => {
-                    let millis = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
-                    self.cursor.retry = millis.map(Duration::from_millis);
-                }
-                _ => {}
+                Field::Id(_) | Field::Retry(_) | Field::Other => {}
             }
         }
+        let end = lines.at;
+        if end > self.limit.saturating_add(FRAMING) {
+            return None;
+        }
+        if let Some(id) = id {
+            let id = String::from_utf8_lossy(id).into_owned();
+            self.cursor.last_id = Some(id).filter(|id| !id.is_empty());
+        }
+        if let Some(retry) = retry {
+            let millis = std::str::from_utf8(retry).ok();
+            let millis = millis.and_then(|text| text.parse().ok());
+            self.cursor.retry = millis.map(Duration::from_millis);
+        }
         let data = match (data_lines, data) {
-            (1, Some(span)) => block.slice(span),
-            (2.., _) => join(block, start),
-            _ => return,
+            (1, Some(span)) => piece.slice(span),
+            (2.., _) => join(&piece.slice(start..end)),
+            _ => return Some(end),
         };
-        let Some(name) = name.filter(|_| !data.is_empty()) else {
-            return;
-        };
-        let event = if data.len() > self.limit {
-            Err(TooLarge(TopLevel::of(&data)))
-        } else {
-            Ok(Event { name, data })
-        };
-        self.ready.push_back(event);
+        if let Some(name) = name.filter(|_| !data.is_empty()) {
+            self.ready.push_back(if data.len() > self.limit {
+                Err(TooLarge(TopLevel::of(&data)))
+            } else {
+                Ok(Event { name, data })
+            });
+        }
+        Some(end)
     }
 }
 
 /// The data of a block with several `data` lines.
-fn join(block: &Bytes, start: usize) -> Bytes {
+fn join(block: &Bytes) -> Bytes {
     let mut groups: Vec<Vec<u8>> = vec![Vec::new()];
-    for line in Lines::of(block, start) {
+    for line in Lines::of(block, 0) {
         // Other lines are read already. One that begins with a byte order mark would end the program: `eventsource-stream`
         // 0.2.3 panics when it begins what it is given.
-        let (field, _) = split_field(block, line.clone());
-        let (Some(b"data"), Some(line)) = (block.get(field), block.get(line)) else {
+        let line = block.get(line).unwrap_or_default();
+        if !matches!(Field::of(line), Field::Data(_)) {
             continue;
-        };
+        }
         if groups
             .last()
             .is_some_and(|group| group.len() + line.len() > GROUP)
@@ -275,22 +303,34 @@ fn join(block: &Bytes, start: usize) -> Bytes {
     }
 }
 
-/// Where a line's field name and its value stand; a comment has an empty name.
-fn split_field(block: &[u8], line: Range<usize>) -> (Range<usize>, Range<usize>) {
-    let bytes = block.get(line.clone()).unwrap_or_default();
-    match memchr::memchr(b':', bytes) {
-        None => (line.clone(), line.end..line.end),
-        Some(colon) => {
-            let space = usize::from(bytes.get(colon + 1) == Some(&b' '));
-            (
-                line.start..line.start + colon,
-                line.start + colon + 1 + space..line.end,
-            )
+/// A line, with the value of its field.
+enum Field<'a> {
+    Data(&'a [u8]),
+    Event(&'a [u8]),
+    Id(&'a [u8]),
+    Retry(&'a [u8]),
+    /// A comment, or a field without a meaning.
+    Other,
+}
+
+impl<'a> Field<'a> {
+    fn of(line: &'a [u8]) -> Self {
+        let (field, rest): (fn(&'a [u8]) -> Self, _) = match line {
+            [b'd', b'a', b't', b'a', rest @ ..] => (Self::Data, rest),
+            [b'e', b'v', b'e', b'n', b't', rest @ ..] => (Self::Event, rest),
+            [b'i', b'd', rest @ ..] => (Self::Id, rest),
+            [b'r', b'e', b't', b'r', b'y', rest @ ..] => (Self::Retry, rest),
+            _ => return Self::Other,
+        };
+        match rest {
+            [] => field(rest),
+            [b':', b' ', value @ ..] | [b':', value @ ..] => field(value),
+            _ => Self::Other,
         }
     }
 }
 
-/// The lines of a block, without their ends. A line feed left over from a CRLF reads as an empty line, which has no field.
+/// The lines that have ended, without their ends.
 struct Lines<'a> {
     block: &'a [u8],
     at: usize,
@@ -306,10 +346,10 @@ impl Iterator for Lines<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.block.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let line = self.at..self.at + length;
-        self.at = line.end + 1;
+        let rest = self.block.get(self.at..)?;
+        let line = self.at..self.at + memchr2(b'\n', b'\r', rest)?;
+        let crlf = self.block.get(line.end..line.end + 2) == Some(b"\r\n");
+        self.at = line.end + 1 + usize::from(crlf);
         Some(line)
     }
 }

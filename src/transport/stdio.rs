@@ -96,9 +96,9 @@ pub fn spawn_writer(mut receiver: Receiver<Message>) -> io::Result<impl Future<O
         .name("stdout".to_owned())
         .spawn(move || {
             let batches = std::iter::from_fn(|| batches.blocking_recv());
-            if let Err(wrong) = write_lines(&mut io::stdout().lock(), batches, || {
-                pipe::widen(io::stdout());
-            }) {
+            let widen = || pipe::widen(io::stdout());
+            let written = pipe::stdout().and_then(|mut out| write_lines(&mut out, batches, widen));
+            if let Err(wrong) = written {
                 tracing::debug!("stdout is closed: {wrong}");
             }
             let _ = done.send(());
@@ -211,13 +211,15 @@ fn write_lines(
     let mut widen = Some(widen);
     let mut gathered = Vec::with_capacity(GATHER);
     for batch in batches {
+        let mut bytes = 0;
         for message in batch {
             let line = message.line();
+            bytes += line.len();
             if gathered.len() + line.len() >= GATHER {
                 output.write_all(&gathered)?;
                 gathered.clear();
             }
-            if line.len() >= pipe::LARGE
+            if bytes >= pipe::LARGE
                 && let Some(widen) = widen.take()
             {
                 widen();

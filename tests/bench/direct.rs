@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Response};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use crate::bridge::{check_length, check_received};
+use crate::instructions::Load;
 use crate::plan::{Form, Scheme, Work};
 use crate::scene::Scene;
 use crate::subject::{EVENTS, IN_FLIGHT, WARM_UP, per_second, percentiles, span};
@@ -32,11 +33,33 @@ pub fn measure(work: Work, scene: &Scene, limit: Duration) -> anyhow::Result<Vec
         Work::RoundTrip(_) => percentiles(span(scene), || runtime.block_on(direct.echo(1))),
         Work::Cpu => cpu(&runtime, &direct, span(scene)),
         Work::InFlight => runtime.block_on(in_flight(direct, span(scene))),
-        Work::Stream => runtime.block_on(stream(&direct)),
+        Work::Stream => rates(|| runtime.block_on(stream(&direct, EVENTS))),
         Work::Answer(mib, form) => runtime.block_on(answer(&direct, mib, form)),
         Work::Request(mib) => runtime.block_on(request(&direct, mib)),
         _ => Ok(Vec::new()),
     }
+}
+
+/// Does the work for [`crate::instructions`], after a first call.
+pub fn work(load: Load, url: &str) -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let builder = Client::builder().no_proxy().tls_certs_only([]);
+    let direct = Direct::to(url, builder)?;
+    runtime.block_on(async {
+        direct.echo(0).await?;
+        match load {
+            Load::Nothing => {}
+            Load::Calls(calls) => {
+                for _ in 0..calls {
+                    direct.echo(1).await?;
+                }
+            }
+            Load::Stream(events) => drop(stream(&direct, events).await?),
+            Load::Answer(mib) => drop(answer(&direct, mib, Form::Json).await?),
+            Load::Request(_) => anyhow::bail!("the direct client makes no large request"),
+        }
+        Ok(())
+    })
 }
 
 /// A client and where it sends to.
@@ -48,16 +71,17 @@ struct Direct {
 
 impl Direct {
     fn new(scene: &Scene, scheme: Scheme, limit: Duration) -> anyhow::Result<Self> {
+        let ca = fs::read(scene.ca_file()).context("read the CA certificate")?;
+        let certificates = [Certificate::from_pem(&ca)?];
+        let builder = Client::builder().no_proxy().timeout(limit);
+        Self::to(scene.url(scheme), builder.tls_certs_only(certificates))
+    }
+
+    fn to(url: &str, builder: ClientBuilder) -> anyhow::Result<Self> {
         // Installing it a second time is refused, and right that way.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let ca = fs::read(scene.ca_file()).context("read the CA certificate")?;
-        let client = Client::builder()
-            .no_proxy()
-            .timeout(limit)
-            .tls_certs_only([Certificate::from_pem(&ca)?])
-            .build()
-            .context("build the client")?;
-        let url = scene.url(scheme).to_owned();
+        let client = builder.build().context("build the client")?;
+        let url = url.to_owned();
         Ok(Self { client, url })
     }
 
@@ -133,15 +157,21 @@ async fn in_flight(direct: Direct, span: Duration) -> anyhow::Result<Vec<f64>> {
     Ok(vec![per_second(calls, started)])
 }
 
-/// Reads one long stream, and does nothing with it.
-async fn stream(direct: &Direct) -> anyhow::Result<Vec<f64>> {
-    let bytes = payload::stream_len(EVENTS);
-    let started = Instant::now();
-    let mut response = direct.post(payload::stream(1, EVENTS)).await?;
+/// Reads one long stream, and does nothing with it; how many bytes it had.
+async fn stream(direct: &Direct, events: usize) -> anyhow::Result<usize> {
+    let mut response = direct.post(payload::stream(1, events)).await?;
     let mut read = 0;
     while let Some(chunk) = response.chunk().await? {
         read += chunk.len();
     }
+    Ok(read)
+}
+
+/// How fast a long stream is read.
+fn rates(read: impl FnOnce() -> anyhow::Result<usize>) -> anyhow::Result<Vec<f64>> {
+    let bytes = payload::stream_len(EVENTS);
+    let started = Instant::now();
+    let read = read()?;
     let values = vec![per_second(EVENTS, started), per_second(bytes, started)];
     check_length(read, bytes)?;
     Ok(values)

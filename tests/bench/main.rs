@@ -6,6 +6,7 @@
 //! cargo bench -- --only stream                         one measurement
 //! cargo bench -- --large                               also answers of 64, 128 and 256 MiB
 //! cargo bench -- --only instructions                   counted by valgrind, the same on any machine
+//! cargo bench -- --only parts                          the same of a call and a notification, by the parts of the program
 //! cargo bench -- --against 'other=npx -y mcp-remote@0.15.1 {url}'
 //! ```
 //!
@@ -25,6 +26,7 @@ mod direct;
 mod instructions;
 mod lines;
 mod options;
+mod parts;
 mod payload;
 mod plan;
 mod process;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = match options::parse(std::env::args().skip(1)) {
         Ok(Mode::Empty) => return ExitCode::SUCCESS,
         Ok(Mode::Serve(folder)) => server::run(&folder).map(|()| true),
+        Ok(Mode::Direct(words)) => instructions::direct(&words).map(|()| true),
         Ok(Mode::Help) => {
             options::print_help();
             return ExitCode::SUCCESS;

@@ -12,6 +12,8 @@ pub enum Mode {
     Measure(Options),
     /// The remote server, with the folder to leave its CA certificate in.
     Serve(PathBuf),
+    /// The direct client, to be counted by valgrind: its load, the amount and the server.
+    Direct(String),
     /// A program that does nothing, where `rustc` is missing.
     Empty,
     /// Asked for help.
@@ -55,6 +57,7 @@ pub fn parse(args: impl Iterator<Item = String>) -> anyhow::Result<Mode> {
         };
         match flag {
             "--empty" => return Ok(Mode::Empty),
+            "--direct" => return Ok(Mode::Direct(value()?)),
             "--serve" => return Ok(Mode::Serve(value()?.into())),
             "--help" | "-h" => return Ok(Mode::Help),
             "--against" => options.against.push(launch(&value()?)?),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::options::Options;
+use crate::{instructions, parts};
 use Goal::{AtLeast, AtMost, Megabytes, Open};
 use Unit::{PerSecond, Rate, Seconds};
 
@@ -31,6 +32,8 @@ pub enum Work {
     Peak(Form),
     /// Instructions, as valgrind counts them.
     Instructions,
+    /// The same of one of these, by the parts of the program.
+    Parts(instructions::Unit),
     /// The size of the program.
     Size,
 }
@@ -138,7 +141,8 @@ impl Measurement {
 pub fn plan(options: &Options) -> Vec<Measurement> {
     let mut plan = all();
     if options.only.is_empty() {
-        plan.retain(|m| m.name != INSTRUCTIONS && (options.large || m.name != GROWTH));
+        let asked = |name| name != INSTRUCTIONS && name != PARTS;
+        plan.retain(|m| asked(m.name) && (options.large || m.name != GROWTH));
     } else {
         plan.retain(|m| options.only.iter().any(|o| o == m.name));
     }
@@ -157,6 +161,9 @@ const GROWTH: &str = "growth";
 
 /// The name of the rows that need valgrind, and to be asked for.
 const INSTRUCTIONS: &str = "instructions";
+
+/// The name of the rows that also need to know the source of each instruction.
+const PARTS: &str = "parts";
 
 /// Every measurement there is.
 fn all() -> Vec<Measurement> {
@@ -236,6 +243,11 @@ fn growth() -> Vec<Measurement> {
 
 /// What no noise of a machine touches.
 fn instructions() -> Vec<Measurement> {
+    let by_part = |unit, name: &str| {
+        let measurement = of(PARTS, Work::Parts(unit), 1);
+        let titles = parts::titles().map(|part| format!("{name}: {part}"));
+        titles.fold(measurement, |all, title| all.row(&title, Unit::Count, Open))
+    };
     vec![
         of(INSTRUCTIONS, Work::Instructions, 1)
             .row("instructions: first call", Unit::Count, Open)
@@ -243,6 +255,8 @@ fn instructions() -> Vec<Measurement> {
             .row("a notification", Unit::Count, Open)
             .row("a KiB of an answer", Unit::Count, Open)
             .row("a KiB of a request", Unit::Count, Open),
+        by_part(instructions::Unit::Call, "call"),
+        by_part(instructions::Unit::Notification, "event"),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::instructions::{of_bridge, of_direct, take_apart};
 use crate::options::Launch;
 use crate::plan::{Era, Scheme, Work};
 use crate::process::as_f64;
@@ -42,12 +43,24 @@ impl Subject {
         match (self, work) {
             (Self::Direct, Work::Mixed(era)) => matched(era, scene, limit),
             (Self::Ours(launch), Work::Mixed(era)) => {
-                through::pair(&with_ca(launch, scene), era, other(era), scene, limit)
+                through::pair(launch, era, other(era), scene, limit)
             }
-            (Self::Ours(launch), Work::Instructions) => instructions::count(launch, scene, limit),
+            (Self::Direct, Work::Instructions) => {
+                instructions::count(|load| of_direct(scene, load))
+            }
+            (Self::Direct, Work::Parts(unit)) => take_apart(|load| of_direct(scene, load), unit),
+            (Self::Ours(launch), Work::Instructions) => {
+                let run = |load| of_bridge(launch, scene, limit, load);
+                let mut counts = instructions::count(run)?;
+                counts.push(instructions::count_request(run)?);
+                Ok(counts)
+            }
+            (Self::Ours(launch), Work::Parts(unit)) => {
+                take_apart(|load| of_bridge(launch, scene, limit, load), unit)
+            }
             (Self::Ours(launch), Work::Size) => size(launch),
             // These are compared with earlier ones of the same program.
-            (_, Work::Instructions | Work::Size) => Ok(Vec::new()),
+            (_, Work::Instructions | Work::Parts(_) | Work::Size) => Ok(Vec::new()),
             // Nobody else translates.
             (Self::Bridge(_), Work::Mixed(_)) => Ok(Vec::new()),
             _ => self.measure_alike(work, scene, limit),
@@ -63,8 +76,12 @@ impl Subject {
     ) -> anyhow::Result<Vec<f64>> {
         match self {
             Self::Direct => direct::measure(work, scene, limit),
-            Self::Ours(launch) => through::measure(&with_ca(launch, scene), work, scene, limit),
-            Self::Bridge(launch) => through::measure(launch, work, scene, limit),
+            Self::Ours(launch) if matches!(work, Work::RoundTrip(Scheme::Https)) => {
+                through::measure(&with_ca(launch, scene), work, scene, limit)
+            }
+            Self::Ours(launch) | Self::Bridge(launch) => {
+                through::measure(launch, work, scene, limit)
+            }
         }
     }
 }
@@ -83,7 +100,7 @@ fn matched(era: Era, scene: &Scene, limit: Duration) -> anyhow::Result<Vec<f64>>
     let Subject::Ours(launch) = Subject::ours() else {
         return Ok(Vec::new());
     };
-    through::pair(&with_ca(&launch, scene), era, own(era), scene, limit)
+    through::pair(&launch, era, own(era), scene, limit)
 }
 
 /// Where the server speaks this.

@@ -76,7 +76,9 @@ impl Table {
             let mut line = format!("{:TITLE$}{value:>DIRECT$}", row.title);
             for bridge in bridges {
                 let value = shown(bridge, index, row.unit);
-                let ratio = ratio(bridge, direct, index).map(|r| format!("{:>9}", times(r)));
+                // Beside next to nothing a ratio says nothing.
+                let ratio = ratio(bridge, direct, index).filter(|r| *r < 1000.0);
+                let ratio = ratio.map(|r| format!("{:>9}", times(r)));
                 let both = value + &ratio.unwrap_or_else(|| " ".repeat(9));
                 line += &format!("{both:>BRIDGE$}");
             }

@@ -31,7 +31,9 @@ pub fn measure(
     };
     let mut bridge = Bridge::ready(launch, scene, scheme, limit)?;
     let values = match work {
-        Work::Start | Work::Mixed(_) | Work::Instructions | Work::Size => Ok(Vec::new()),
+        Work::Start | Work::Mixed(_) | Work::Instructions | Work::Parts(_) | Work::Size => {
+            Ok(Vec::new())
+        }
         Work::RoundTrip(_) => percentiles(span(scene), || bridge.echo()),
         Work::Cpu => cpu(&mut bridge, span(scene)),
         Work::InFlight => in_flight(&mut bridge, span(scene)),

@@ -159,6 +159,27 @@ fn broken_utf8_is_an_error_and_not_the_end() {
     assert_eq!(tether.finish(), 0);
 }
 
+#[test]
+fn comments_without_a_blank_line_are_no_event_over_the_limit() {
+    let mcp = Legacy::new();
+    let limit = ["--max-message-size", "1KiB"];
+    let tether = Launch::to(&mcp).args(limit).start();
+    tether.initialize();
+    for (id, end) in ["\n", "\r", "\r\n"].into_iter().enumerate() {
+        mcp.times(1, "tools/call", move |call| async move {
+            let (response, feed) = Response::events();
+            for _ in 0..1000 {
+                feed.send(format!(": keep-alive{end}"));
+            }
+            feed.send(format!("data: {}{end}{end}", call.result(RESULT)));
+            response
+        });
+        let answer = tether.call(&(id + 1).to_string(), "x", "{}");
+        assert_eq!(answer.result(), expected(), "{end:?}: {}", answer.text);
+    }
+    assert_eq!(tether.finish(), 0);
+}
+
 fn expected() -> serde_json::Value {
     serde_json::from_str(RESULT).unwrap()
 }

@@ -5,7 +5,7 @@ use crate::bridge::inflight::Sent;
 use crate::bridge::link::{answers, other_id};
 use crate::era::headers::mismatch;
 use crate::error::{Failure, Refusal};
-use crate::jsonrpc::{Id, Message};
+use crate::jsonrpc::Id;
 use crate::transport::Outgoing;
 
 impl Request {
@@ -55,20 +55,18 @@ impl Request {
                 }
                 return Ok(Step::Answered(message, events));
             }
-            self.pass_on(message).await;
+            // After a cancel the client no longer knows what the progress is of.
+            if message.is("notifications/progress") && !self.waits() {
+                continue;
+            }
+            if let Some(message) = self.core.pass_on(message) {
+                self.core.from_server(message).await;
+            }
         }
         if self.waits() {
             Err(other_id())
         } else {
             Ok(Step::Gone)
-        }
-    }
-
-    /// Passes on what came in the reply before the answer.
-    async fn pass_on(&self, message: Message) {
-        // After a cancel the client no longer knows what the progress is of.
-        if self.waits() || message.method() != "notifications/progress" {
-            self.core.from_server(message).await;
         }
     }
 

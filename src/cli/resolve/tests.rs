@@ -87,6 +87,24 @@ fn run_is_the_same_as_the_server_alone() {
 }
 
 #[test]
+fn what_is_said_after_an_address_is_said_by_the_whole_definition() {
+    let said: [&[&str]; 6] = [
+        &["--help"],
+        &["--version"],
+        &["--nope"],
+        &["login"],
+        &["--transport", "x"],
+        &["--ipv4", "--ipv6"],
+    ];
+    for rest in said {
+        let args = [&["https://a.example/mcp"], rest].concat();
+        let argv = [&["mcp-tether"], &args[..]].concat();
+        let whole = crate::cli::args::command().try_get_matches_from(argv);
+        assert_eq!(wrong(&args, &[], ""), whole.unwrap_err().to_string());
+    }
+}
+
+#[test]
 fn mistakes_name_what_is_wrong_and_where() {
     assert!(wrong(&["a", "--transprot", "x"], &[], FILE).contains("--transport"));
     assert!(wrong(&["b"], &[], FILE).contains("neither a URL nor a server"));

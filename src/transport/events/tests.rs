@@ -31,7 +31,10 @@ fn reads_the_forms_of_the_standard_however_they_are_cut() {
         (b"data:a\r\n\r\ndata: b\r\n\r\n", &["a", "b"]),
         (b"data:a\r\rdata: b\r\r", &["a", "b"]),
         (b"\xef\xbb\xbfdata: a\n\n", &["a"]),
+        (b"\xef\xbb\xbf\ndata: a\n\n", &["a"]),
+        (b"\xef\xbb\xbf\r\ndata: a\r\n\r\n", &["a"]),
         (b"data: a\ndata: b\n\n", &["a\nb"]),
+        (b"data: a\ndata: b\n\ndata: c\n\n", &["a\nb", "c"]),
         (b"data: a\r\ndata\r\ndata: b\r\n\r\n", &["a\n\nb"]),
         // A byte order mark counts at the start of the stream alone; anywhere else it is a part of the field's name.
         (
@@ -136,13 +139,19 @@ fn a_long_comment_is_looked_through_once() {
 
 #[test]
 fn endless_comments_take_no_memory() {
-    let mut parser = Parser::new(10, Cursor::default());
-    for _ in 0..10_000 {
-        parser.push(Bytes::from_static(b": keep-alive\n"));
+    for (comment, event) in [
+        (": keep-alive\n", "data: a\n\n"),
+        (": keep-alive\r\n", "data: a\r\n\r\n"),
+        (": keep-alive\r", "data: a\r\r"),
+    ] {
+        let mut parser = Parser::new(10, Cursor::default());
+        for _ in 0..10_000 {
+            parser.push(Bytes::from_static(comment.as_bytes()));
+        }
+        parser.push(Bytes::from_static(event.as_bytes()));
+        assert_eq!(parser.pop().unwrap().unwrap().data, "a", "{comment:?}");
+        assert!(parser.pop().is_none());
     }
-    parser.push(Bytes::from_static(b"data: a\n\n"));
-    assert_eq!(parser.pop().unwrap().unwrap().data, "a");
-    assert!(parser.pop().is_none());
 }
 
 proptest! {

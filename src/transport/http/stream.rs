@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Http;
 use crate::error::Failure;
-use crate::jsonrpc::{Message, TopLevel, elements};
+use crate::jsonrpc::{Message, TopLevel, elements, is_array};
 use crate::net::failure::cause;
 use crate::net::headers::media_type;
 use crate::net::retry::reconnect_wait;
@@ -93,22 +93,8 @@ impl HttpEvents {
     /// The next message; `None` when a listening stream has ended.
     pub(in crate::transport) async fn next(&mut self) -> Result<Option<Message>, Failure> {
         loop {
-            if let Some(data) = self.batch.pop() {
-                if let Some(message) = self.read(data)? {
-                    return Ok(Some(message));
-                }
-                continue;
-            }
-            if let Some(event) = self.parser.pop() {
-                match event {
-                    Ok(event) if event.name == Name::Message => {
-                        self.batch = elements(event.data);
-                        self.batch.reverse();
-                    }
-                    Ok(_) => {}
-                    Err(TooLarge(_)) => self.too_large()?,
-                }
-                continue;
+            if let Some(message) = self.at_hand()? {
+                return Ok(Some(message));
             }
             let ended = match &mut self.response {
                 None => "the stream ended".to_owned(),
@@ -137,6 +123,32 @@ impl HttpEvents {
                 return Ok(None);
             }
             self.resume(ended).await?;
+        }
+    }
+
+    /// The next message of those that have come.
+    fn at_hand(&mut self) -> Result<Option<Message>, Failure> {
+        loop {
+            let data = match self.batch.pop() {
+                Some(data) => data,
+                None => match self.parser.pop() {
+                    None => return Ok(None),
+                    Some(Ok(event)) if event.name != Name::Message => continue,
+                    Some(Ok(event)) if is_array(&event.data) => {
+                        self.batch = elements(event.data);
+                        self.batch.reverse();
+                        continue;
+                    }
+                    Some(Ok(event)) => event.data,
+                    Some(Err(TooLarge(_))) => {
+                        self.too_large()?;
+                        continue;
+                    }
+                },
+            };
+            if let Some(message) = self.read(data)? {
+                return Ok(Some(message));
+            }
         }
     }
 

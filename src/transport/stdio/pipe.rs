@@ -1,6 +1,8 @@
-//! The capacity of a pipe: 64 KiB, unless asked for more, makes a large message a thousand wake-ups on both sides.
+//! The pipes of a large message. The capacity of one, 64 KiB unless asked for more, makes it a thousand wake-ups on both sides.
 
-/// Bytes that a message has at least for the pipe to be widened.
+use std::io;
+
+/// Bytes of a message, or of what is written in one go, for which the pipe is widened.
 pub(super) const LARGE: usize = 1 << 20;
 
 /// Widens a pipe to 1 MiB. That it is no pipe, or may not be widened, costs speed only.
@@ -14,3 +16,17 @@ pub(super) fn widen(pipe: impl std::os::fd::AsFd) {
 /// Other systems size their pipes themselves.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn widen<T>(_: T) {}
+
+/// stdout without the buffer of the standard library, which looks for a line end in all that passes.
+#[cfg(unix)]
+pub(super) fn stdout() -> io::Result<impl io::Write> {
+    use std::os::fd::AsFd;
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    Ok(std::fs::File::from(stdout))
+}
+
+/// On other systems a console wants what the library makes of the text.
+#[cfg(not(unix))]
+pub(super) fn stdout() -> io::Result<impl io::Write> {
+    Ok(io::stdout().lock())
+}

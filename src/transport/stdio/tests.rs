@@ -88,3 +88,16 @@ fn messages_are_written_one_a_line_in_order() {
     );
     assert!(widened, "a large message asks for a larger pipe");
 }
+
+#[test]
+fn many_small_messages_at_once_ask_for_a_larger_pipe_and_few_do_not() {
+    let line = format!(r#"{{"method":"{}"}}"#, "x".repeat(1000));
+    for (count, wide) in [(1000, false), (2000, true)] {
+        let message = Message::parse(line.clone().into()).unwrap();
+        let (mut out, mut widened) = (Vec::new(), false);
+        let batch = std::iter::repeat_n(message, count).collect();
+        write_lines(&mut out, [batch].into_iter(), || widened = true).unwrap();
+        assert_eq!(out.len(), count * (line.len() + 1));
+        assert_eq!(widened, wide, "{count} messages");
+    }
+}
