@@ -198,6 +198,8 @@ impl Parser {
                 break;
             };
             self.partial.advance(end + 1);
+            // What follows is not the start of the stream any more.
+            self.first_block = false;
         }
     }
 

@@ -45,6 +45,8 @@ fn reads_the_forms_of_the_standard_however_they_are_cut() {
             b"\xef\xbb\xbf\xef\xbb\xbfdata: x\ndata: b\ndata: c\n\n",
             &["b\nc"],
         ),
+        (b": c\n\xef\xbb\xbfdata: x\ndata: b\n\n", &["b"]),
+        (b": c\r\n\xef\xbb\xbfdata: x\r\ndata: b\r\n\r\n", &["b"]),
         (b": comment\n\n:x\ndata: a\n: y\n\n", &["a"]),
         (b"event: message\nid: 1\ndata: a\n\n", &["a"]),
         (b"event: other\ndata: a\n\ndata: b\n\n", &["b"]),
