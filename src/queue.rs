@@ -225,6 +225,19 @@ impl<T: Weight> Receiver<T> {
         .await
     }
 
+    /// Waits until nothing more can be given.
+    pub async fn ended(&self) {
+        loop {
+            let space = self.0.space.notified();
+            tokio::pin!(space);
+            space.as_mut().enable();
+            if self.0.lock().ended {
+                return;
+            }
+            space.await;
+        }
+    }
+
     /// Everything that is queued, once there is something; `None` when every sender is gone.
     pub async fn recv_all(&mut self) -> Option<VecDeque<T>> {
         self.take(|state| {

@@ -118,7 +118,8 @@ impl Core {
         self.out.offer(message).unwrap_or_default()
     }
 
-    async fn take_in(self: &Arc<Self>, message: Message) {
+    /// A message from the server that was not just passed on.
+    pub async fn take_in(self: &Arc<Self>, message: Message) {
         let message = if self.down.is_used() {
             match self.from_session(message).await {
                 Some(message) => message,

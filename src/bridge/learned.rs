@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::HeaderMap;
 
 use super::listed::Listed;
+use super::request::LISTEN;
 use crate::era::headers;
 use crate::jsonrpc::Message;
 use crate::tools::{self, ParamHeader};
@@ -25,6 +26,7 @@ impl Learned {
         let headers = self.headers(&message);
         Outgoing {
             headers,
+            lasts: message.is(LISTEN),
             ..Outgoing::new(message)
         }
     }

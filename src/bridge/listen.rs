@@ -20,6 +20,7 @@ const CAP: Duration = Duration::from_secs(30);
 pub(super) async fn run(core: Arc<Core>) {
     let mut status = core.link.status();
     let mut backoff = Backoff::new(FIRST, CAP);
+    let mut doubted = None;
     loop {
         let Ok(now) = status
             .wait_for(|status| status.listening)
@@ -36,7 +37,7 @@ pub(super) async fn run(core: Arc<Core>) {
         } else if transport.shares_one_stream() {
             shared_stream(&core, &transport, &now, &mut backoff).await;
         } else {
-            own_stream(&core, &transport, &now).await;
+            own_stream(&core, &transport, &now, &mut doubted).await;
         }
     }
 }
@@ -119,8 +120,13 @@ async fn mend(core: &Arc<Core>, backoff: &mut Backoff, is_broken: &mut bool) {
 }
 
 /// A GET stream beside the POSTs: opened again until the session is another one.
-async fn own_stream(core: &Arc<Core>, transport: &Transport, now: &Status) {
-    until_replaced(core, now, keep_open(core, transport)).await;
+async fn own_stream(
+    core: &Arc<Core>,
+    transport: &Transport,
+    now: &Status,
+    doubted: &mut Option<u64>,
+) {
+    until_replaced(core, now, keep_open(core, transport, doubted)).await;
 }
 
 /// Listens until the session is another one.
@@ -136,8 +142,8 @@ async fn until_replaced(core: &Arc<Core>, now: &Status, listen: impl Future<Outp
     }
 }
 
-/// Returns only when the server offers no such stream.
-async fn keep_open(core: &Arc<Core>, transport: &Transport) {
+/// Returns only when the server offers no such stream. `doubted` is the session whose first stream was not found.
+async fn keep_open(core: &Arc<Core>, transport: &Transport, doubted: &mut Option<u64>) {
     let mut cursor = Cursor::default();
     let mut backoff = Backoff::new(FIRST, CAP);
     let mut refused = 0;
@@ -147,7 +153,7 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
         match transport.listen(cursor.clone()).await {
             Ok(Listening::NotOffered) => return not_offered(core),
             Ok(Listening::Stream(mut events)) => {
-                offered = true;
+                (offered, *doubted) = (true, None);
                 core.link.hears(true);
                 let opened = Instant::now();
                 let any = pass_on(core, &mut events).await;
@@ -165,11 +171,12 @@ async fn keep_open(core: &Arc<Core>, transport: &Transport) {
                     Failure::SessionGone { generation, .. } if offered => {
                         let _ = core.link.renew(generation).await;
                     }
-                    failure if !offered && is_not_found(&failure) => {
-                        let in_session = matches!(failure, Failure::SessionGone { .. });
-                        if !in_session || stands(core).await {
-                            return not_offered(core);
-                        }
+                    failure
+                        if !offered
+                            && is_not_found(&failure)
+                            && is_for_good(core, &failure, doubted).await =>
+                    {
+                        return not_offered(core);
                     }
                     _ => {}
                 }
@@ -188,12 +195,34 @@ fn is_not_found(failure: &Failure) -> bool {
         .is_some_and(|refusal| refusal.status == 404)
 }
 
+/// Whether there is no stream since the first one was not found. A session that was lost has another one in its place, which is
+/// asked once.
+async fn is_for_good(core: &Arc<Core>, failure: &Failure, doubted: &mut Option<u64>) -> bool {
+    let session = match failure {
+        Failure::SessionGone { generation, .. } => Some(*generation),
+        _ => None,
+    };
+    let before = std::mem::replace(doubted, session);
+    if session.is_none() || before.is_some_and(|before| Some(before) != session) {
+        return true;
+    }
+    let stands = stands(core).await;
+    if stands {
+        *doubted = None;
+    }
+    stands
+}
+
 /// Whether the session stands whose first stream was not found: a lost one shows as 404 (transports §Session Management), but a server
 /// without such streams may say so too. A ping tells, and opens a lost session anew.
 async fn stands(core: &Arc<Core>) -> bool {
     match core.ask_within(OWN_LIMIT, "ping", None).await {
         Ok(_) => true,
-        Err(failure) => failure.said().is_some(),
+        // Some servers refuse what they do not know; one that is busy or wants a sign-in says nothing about the session.
+        Err(Failure::Status(refusal)) => {
+            refusal.message.is_some() && refusal.status < 500 && refusal.status != 429
+        }
+        Err(_) => false,
     }
 }
 

@@ -153,10 +153,16 @@ impl Bridge {
         loop {
             let ended = deadline.is_some();
             // Past the limits nothing more is read: what is refused has to be written first, and a client that notifies
-            // faster than the server takes it has to wait.
+            // faster than the server takes it has to wait. Of one that has left all is taken: no more can come.
             let readable = async {
-                core.inflight.work.below(2 * inflight::LIMIT).await;
-                lane.room().await;
+                let room = async {
+                    core.inflight.work.below(2 * inflight::LIMIT).await;
+                    lane.room().await;
+                };
+                tokio::select! {
+                    () = room => {}
+                    () = input.ended() => {}
+                }
                 input.recv().await
             };
             tokio::select! {

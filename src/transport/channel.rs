@@ -101,8 +101,17 @@ impl Channel {
 
     /// Registers a request, before it is sent: the answer may be faster than the reply to the POST.
     pub(super) fn expect(&self, id: &Id) -> Answer {
-        let (sender, receiver) = oneshot::channel();
         let number = self.counts.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        self.register(id, number)
+    }
+
+    /// The same of a request whose answer ends what it asks for: it counts as none of the first ones.
+    pub(super) fn expect_end(&self, id: &Id) -> Answer {
+        self.register(id, u64::MAX)
+    }
+
+    fn register(&self, id: &Id, number: u64) -> Answer {
+        let (sender, receiver) = oneshot::channel();
         self.waiting().insert(id.clone(), (number, sender));
         Answer {
             id: id.clone(),

@@ -49,6 +49,8 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// Whether it belongs to the session.
     pub scope: Scope,
+    /// It asks for something that lasts, and its answer is the end of that: the server is not at work until then.
+    pub lasts: bool,
 }
 
 impl Outgoing {
@@ -58,6 +60,7 @@ impl Outgoing {
             message,
             headers: HeaderMap::new(),
             scope: Scope::Session,
+            lasts: false,
         }
     }
 

@@ -114,7 +114,10 @@ impl WebSocket {
                 excerpt: None,
             })?;
         let id = message.id().filter(|_| message.kind() == Kind::Request);
-        let answer = id.map(|id| open.channel.expect(id));
+        let answer = id.map(|id| match outgoing.lasts {
+            true => open.channel.expect_end(id),
+            false => open.channel.expect(id),
+        });
         let (written, is_written) = oneshot::channel();
         let sent = Sent {
             frame: Frame::Text(text),

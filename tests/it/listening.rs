@@ -97,6 +97,26 @@ fn a_404_to_the_stream_of_a_session_that_stands_means_that_there_is_none() {
 }
 
 #[test]
+fn a_server_that_finds_neither_stream_nor_ping_gets_one_more_session() {
+    let mcp = Legacy::new();
+    for method in ["GET", "ping"] {
+        mcp.on(method, |_| async { Response::status(404) });
+    }
+    let tether = Tether::to(&mcp);
+    tether.initialize();
+    mcp.wait_calls("GET", 2);
+    // Longer than the first wait before another try.
+    tether.call("1", "slow", r#"{"ms":1500}"#).result();
+    assert_eq!(mcp.calls("GET").len(), 2);
+    assert_eq!(mcp.calls("initialize").len(), 2);
+    // Nor does another new session have one.
+    mcp.forget_sessions();
+    tether.call("2", "slow", r#"{"ms":500}"#).result();
+    assert_eq!(mcp.calls("GET").len(), 3);
+    assert_eq!(mcp.calls("initialize").len(), 3);
+}
+
+#[test]
 fn a_404_without_a_session_means_that_there_is_none() {
     let mcp = LegacyPlan::default().stateless().serve();
     mcp.on("GET", |_| async { Response::status(404) });

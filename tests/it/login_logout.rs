@@ -208,7 +208,7 @@ fn a_registration_whose_sign_in_nobody_finished_is_no_sign_in() {
 fn a_registration_that_is_given_up_is_not_kept() {
     let scene = Scene::new();
     for _ in 0..2 {
-        let tether = scene.launch().args(["--auth-timeout", "1"]).start();
+        let tether = scene.launch().args(["--auth-timeout", "3"]).start();
         say_hello(&tether);
         address(&tether);
         tether.answer("0").error();

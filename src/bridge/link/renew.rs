@@ -289,6 +289,8 @@ fn passes(failure: &Failure, first: bool) -> bool {
         // Nobody has been there yet.
         Failure::Status(refusal) if first && refusal.status == 404 => false,
         Failure::Status(refusal) => matches!(refusal.status, 404 | 408 | 429 | 500..=599),
+        // Whoever stands before a server that restarts may say so.
+        Failure::NoWebSocket { refusal, .. } => !first && refusal.status == 404,
         _ => false,
     }
 }

@@ -60,7 +60,7 @@ impl Request {
                 continue;
             }
             if let Some(message) = self.core.pass_on(message) {
-                self.core.from_server(message).await;
+                self.core.take_in(message).await;
             }
         }
         if self.waits() {

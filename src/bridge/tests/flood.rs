@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::time::Instant;
 
 use super::rig::{Rig, options, remote};
 use crate::auth::Authorizer;
@@ -45,6 +46,20 @@ async fn all_arrive(mut rig: Rig, took: &Mutex<Vec<Message>>, count: usize) {
     for (number, message) in took.iter().enumerate() {
         assert_eq!(message.line(), note(number).as_bytes());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_is_noticed_behind_any_number_that_the_server_does_not_take() {
+    let scripted = Scripted::new(|_| std::future::pending().boxed());
+    let remote = remote(scripted, Authorizer::None, Protocol::Legacy);
+    let mut rig = Rig::over(options(), remote);
+    for number in 0..MANY {
+        rig.send(&note(number)).await;
+    }
+    let left = Instant::now();
+    rig.input = None;
+    assert_eq!(rig.end.await.unwrap(), End::Input);
+    assert!(left.elapsed() <= options().grace + Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]

@@ -174,13 +174,13 @@ async fn heard(rig: &mut Rig, number: usize) {
 /// Set for a test that has its process for itself.
 const ALONE: &str = "MCP_TETHER_ALONE";
 
-/// Resident memory in KiB, where the system tells and this test has its process for itself.
+/// Memory of its own in KiB, without pages of files, which come and go, where the system tells and this test has its process for itself.
 fn memory() -> Option<u64> {
     std::env::var_os(ALONE)?;
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

@@ -82,6 +82,16 @@ async fn a_request_that_came_into_the_silence_does_not_explain_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_subscription_does_not_explain_silence() {
+    let begun = Instant::now();
+    let scene = scene();
+    let asked = scene.channel.expect_end(&Id::parse("1").unwrap());
+    scene.ended.await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), (PING * (MISSING + 1)).as_secs());
+    drop((asked, scene.far));
+}
+
+#[tokio::test(start_paused = true)]
 async fn pongs_keep_the_connection() {
     let begun = Instant::now();
     let scene = scene();
