@@ -5,23 +5,37 @@ use std::collections::HashMap;
 
 /// The parts, and what the path of a file or the name of a function in each of them holds; the first that fits counts.
 const PARTS: [(&str, &[&str]); 13] = [
-    ("bridge", &["src/bridge", "src/era", "::bridge", "::era"]),
+    (
+        "bridge",
+        &["src/bridge", "src/era", "tether::bridge", "tether::era"],
+    ),
     (
         "stdio, queues",
-        &["src/queue", "transport/stdio", "tether::queue", "::stdio"],
+        &[
+            "src/queue",
+            "transport/stdio",
+            "tether::queue",
+            "transport::stdio",
+        ],
     ),
     (
         "messages, JSON",
-        &["src/jsonrpc", "/serde", "/itoa-", "::jsonrpc", "serde_"],
+        &[
+            "src/jsonrpc",
+            "/serde",
+            "/itoa-",
+            "tether::jsonrpc",
+            "serde_",
+        ],
     ),
     (
         "events",
         &[
-            "/events.rs",
+            "transport/events.rs",
             "http/stream.rs",
             "/memchr-",
-            "::Events",
-            "::events",
+            "transport::Events",
+            "transport::events",
             "memchr::",
         ],
     ),
@@ -31,9 +45,9 @@ const PARTS: [(&str, &[&str]); 13] = [
             "src/transport",
             "src/net/client",
             "src/auth",
-            "::transport",
+            "tether::transport",
             "tether::net",
-            "::auth",
+            "tether::auth",
         ],
     ),
     (
