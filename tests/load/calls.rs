@@ -16,7 +16,7 @@ const CALLS: usize = 1000;
 
 /// One row for each transport.
 pub fn run(options: &Options) -> Vec<Row> {
-    let rounds = options.pick(2, 5);
+    let rounds = options.pick(8, 20);
     let row = |wire: &Wire| wait_for(in_flight(*wire, rounds));
     WIRES.iter().map(row).collect()
 }
@@ -26,7 +26,7 @@ async fn in_flight(wire: Wire, rounds: usize) -> Row {
     let mut bridge = Bridge::start(&far.args());
     bridge.hello().await;
     let idle = bridge.memory();
-    let mut first = None;
+    let mut half = None;
     let mut due = HashMap::new();
     let mut row = Row {
         load: format!("{CALLS} calls in flight, {wire:?}"),
@@ -52,8 +52,8 @@ async fn in_flight(wire: Wire, rounds: usize) -> Row {
                 None => row.wrong += 1,
             }
         }
-        if round == 1 {
-            first = bridge.memory();
+        if round == rounds / 2 {
+            half = bridge.memory();
         }
     }
     let took = started.elapsed().as_secs_f64() / rounds as f64;
@@ -63,12 +63,12 @@ async fn in_flight(wire: Wire, rounds: usize) -> Row {
     row.twice = due.values().filter(|count| **count > 1).count();
     let megabytes = |kib: Option<u64>| kib.unwrap_or_default() as f64 / 1024.0;
     row.figures = format!(
-        "{took:.2} s for {CALLS}; {:.1} MB idle, {:.1} MB after the first, {:.1} MB after the last",
+        "{took:.2} s for {CALLS}; {:.1} MB idle, {:.1} MB after half, {:.1} MB after all",
         megabytes(idle),
-        megabytes(first),
+        megabytes(half),
         megabytes(after)
     );
-    // What leaks grows each time; what so many took once may stay for the next.
-    row.wrong += usize::from(after > first.map(|first| first + first / 10));
+    // What leaks grows each time; what so many took once stays for the next.
+    row.wrong += usize::from(after > half.map(|half| half + half / 10));
     row
 }
